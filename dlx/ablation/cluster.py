@@ -1,14 +1,15 @@
 """Training cohorts on the machines of a Ray cluster.
 
 This machine hands them out, hears of them and alone writes; a worker trains one in a folder of its
-own (`dlx.ablation.cluster_worker`) and sends back what comes, through a streaming generator. What
-is asked of a worker is a task of Ray with one CPU and one thread, put on a node that was looked at
-before: dlx's own files have to be the same there.
+own (`dlx.ablation.cluster_worker`) and sends back what comes, through a streaming generator
+(`dlx.ablation.relay`). What is asked of a worker is a task of Ray with one CPU and one thread, put
+on a node that was looked at before: dlx's own files have to be the same there.
 """
 
 import contextlib
 import functools
 import logging
+import os
 import re
 import signal
 import socket
@@ -30,11 +31,11 @@ from dlx.ablation.execution import Report, Work
 from dlx.ablation.flag import Flag
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Arm, Plan, PlannedCohort, PlannedRun, source_of
+from dlx.ablation.relay import NO_ROOM, Relay, line_of, load_ray
 from dlx.config.dump import to_plain
 from dlx.config.schema import RunConfig
 from dlx.data.dataset import Dataset
-from dlx.data.pipeline import Pool
-from dlx.errors import ClusterError, ConfigError, RunError
+from dlx.errors import ClusterError, ConfigError, DlxError, RunError
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import cohort_folder, read_cohort
 from dlx.runs.checkpoints import load_newest, newest_step
@@ -71,7 +72,7 @@ class Cluster:
     """A connection to a cluster.
 
     Args:
-        address: host and port of its head
+        address: host and port of its head, or of its server of Ray's client
         most: workers at a time; None: as many as fit
         gpus: of each worker
         prepare: is called first in a worker
@@ -81,13 +82,16 @@ class Cluster:
     most: int | None
     gpus: float
     prepare: Prepare
-    own_node: tuple[str, int] | None = None  # host and port of the node of this machine
+    by_client: bool = False  # whether this process is no member, and speaks through Ray's client
+    own_node: tuple[str, int] | None = None  # host and port of the node of a member's machine
     flag: Any = None  # an actor that workers are told to stop by
+    relay: Any = field(default_factory=Relay)  # of this process; an actor's, by Ray's client
     kind: Kind | None = None  # of the hosts that train; None: any
     is_lost: bool = False  # whether its head is gone
     _lifted: list[Any] = field(default_factory=list)  # flags
     _trouble: str = ""  # why a node did not answer, the last time
     _nodes: dict[str, _Node] = field(default_factory=dict)
+    _alive: set[str] = field(default_factory=set)  # names of all nodes, at the last look
     _probes: dict[Any, _Node] = field(default_factory=dict)  # nodes that are being looked at
     _data: dict[str, tuple[Dataset, Any]] = field(default_factory=dict)  # what was sent, by source
     _looked: float = 0.0
@@ -96,7 +100,7 @@ class Cluster:
 
     @functools.cached_property
     def _facts(self) -> dict[str, str]:
-        return facts(self.device)
+        return facts("cpu")
 
     @property
     def workers(self) -> int:
@@ -128,15 +132,40 @@ class Cluster:
                 "train.device=cuda on a machine that has a GPU, or leave it out"
             )
 
-    def hoist_flag(self) -> None:
-        """Start what workers are told to stop by: an actor where the command runs."""
-        ray = _ray()
+    def _actor(self, kind: type, **options: Any) -> Any:
+        """Start an actor where the command runs, or where the server of its client does."""
+        ray = load_ray()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = ray.get_runtime_context().get_node_id()
-        strategy = NodeAffinitySchedulingStrategy(here, soft=False)
-        options = {"num_cpus": 0, "max_concurrency": 100_000, "scheduling_strategy": strategy}
-        self.flag = ray.remote(Flag).options(**options).remote()
+        options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(here, soft=False)
+        return ray.remote(kind).options(num_cpus=0, **options).remote()
+
+    def hoist_flag(self) -> None:
+        """Start what workers are told to stop by."""
+        self.flag = self._actor(Flag, max_concurrency=100_000)
+
+    def send_relay(self) -> None:
+        """Put the relay into the cluster, on a machine that has the same dlx as this one."""
+        try:
+            self.relay = self._actor(Relay)
+            answer = self.ask("facts", "cpu")
+        except ClusterError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"--address: dlx cannot be used where the client's server runs ({line_of(error)}); "
+                f"install dlx {version('dlx')} there, for the Python that runs Ray"
+            ) from error
+        if (problem := difference(self._facts, answer)) is not None:
+            raise ConfigError(f"{answer['host']}: {problem}; install the same dlx on all nodes")
+
+    def ask(self, method: str, *given: Any) -> Any:
+        """Call a method of the relay, wherever that is."""
+        if not self.by_client:
+            return getattr(self.relay, method)(*given)
+        with self.calls():
+            return load_ray().get(getattr(self.relay, method).remote(*given))
 
     def lift_flag(self) -> None:
         """Tell all workers to stop; those of later cohorts have another flag."""
@@ -160,19 +189,18 @@ class Cluster:
 
     def put(self, plan: Plan, configs: Iterable[Any]) -> dict[str, Any]:
         """Send the data sets of configs, once; return what stands for them, by source."""
-        ray = _ray()
+        ray = load_ray()
         sent = {}
         for config in configs:
             source, dataset = source_of(config), plan.dataset(config)
             if source not in self._data or not _is_same(self._data[source][0], dataset):
                 try:
                     self._data[source] = dataset, ray.put(dataset)
-                except ray.exceptions.RayError as error:
-                    raise ConfigError(
-                        f"the data {dataset.name!r} do not fit into Ray's object store "
-                        f"({_line(error)}); start the nodes with a larger one: ray start "
-                        "--object-store-memory BYTES"
-                    ) from error
+                except (
+                    ray.exceptions.ObjectStoreFullError,
+                    ray.exceptions.OutOfDiskError,
+                ) as error:
+                    raise ConfigError(f"{dataset.name}: {NO_ROOM}") from error
             sent[source] = self._data[source][1]
         return sent
 
@@ -183,7 +211,6 @@ class Cluster:
             ClusterError: the head, or every node that can train, is gone
             ConfigError: a node that has come cannot take part
         """
-        ray = _ray()
         if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked = time.monotonic()
@@ -193,22 +220,12 @@ class Cluster:
             raise ClusterError(
                 "the cluster's node on this machine is gone; what workers had sent is saved"
             )
-        if _problem_of(*self.address) is not None:
-            self._missed += 1
-            if self._missed >= _MISSED_LOOKS:
-                self.is_lost = True
-                host, port = self.address
-                raise ClusterError(
-                    f"the head of the cluster, {host}:{port}, is gone; what it had sent is saved"
-                )
+        answers = self.by_client or self._answers()  # by Ray's client `watch` looks
+        if self.is_lost:
+            raise self.loss()
+        if not answers:
             return
-        self._missed = 0
-        alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
-        for name in self._nodes.keys() - alive.keys():
-            del self._nodes[name]
-        probed = {node.name for node in self._probes.values()}
-        for name in alive.keys() - self._nodes.keys() - probed:
-            self._probe(alive[name])
+        self._look_at_nodes()
         self._take_probes(0.0)
         if any(map(self._is_of_kind, self._nodes.values())):
             self._had_nodes = self._looked
@@ -217,9 +234,64 @@ class Cluster:
                 "no node of the cluster is left that can train; what they had sent is saved"
             )
 
+    def _answers(self) -> bool:
+        """Say whether the head answers; it is lost where it did not some times in a row."""
+        self._missed = 0 if _problem_of(*self.address) is None else self._missed + 1
+        self.is_lost = self.is_lost or self._missed >= _MISSED_LOOKS
+        return not self._missed
+
+    def watch(self, worker: Any, closed: threading.Event) -> None:
+        """Look at the server of Ray's client until `closed`, and end all calls once it is gone.
+
+        They would wait for minutes for a server that was cut off. `worker` is the client's.
+        """
+        while not closed.wait(_SECONDS_BETWEEN_LOOKS):
+            self._answers()
+            if self.is_lost:
+                worker._in_shutdown = True  # or calls are tried again
+                worker.channel.close()
+                return
+
+    def loss(self) -> ClusterError:
+        """Return the error of a cluster that is lost."""
+        self.is_lost = True
+        host, port = self.address
+        what, end = "head of the cluster", "gone"
+        if self.by_client:
+            what, end = "connection through Ray's client", "lost"
+        return ClusterError(f"the {what}, {host}:{port}, is {end}; what it had sent is saved")
+
+    @contextlib.contextmanager
+    def calls(self) -> Iterator[None]:
+        """Turn what calls through a client say that has lost its server into a ClusterError."""
+        ray = load_ray()
+        import grpc
+        from ray.util import client
+
+        try:
+            yield
+        except Exception as error:
+            if not self.by_client or isinstance(error, DlxError):
+                raise
+            losses = (ConnectionError, grpc.RpcError, ray.exceptions.RayActorError)
+            if self.is_lost or isinstance(error, losses) or not client.ray.is_connected():
+                raise self.loss() from error
+            raise
+
+    def _look_at_nodes(self) -> None:
+        """Forget the nodes that have gone, and begin to look at those that have come."""
+        ray = load_ray()
+        alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+        self._alive = {*alive}
+        for name in self._nodes.keys() - alive.keys():
+            del self._nodes[name]
+        probed = {node.name for node in self._probes.values()}
+        for name in alive.keys() - self._nodes.keys() - probed:
+            self._probe(alive[name])
+
     def _probe(self, node: Mapping[str, Any]) -> None:
         """Begin to look at a node, if a worker fits on it."""
-        ray = _ray()
+        ray = load_ray()
         slots = int(node["Resources"].get("CPU", 0))
         if self.gpus:
             slots = min(slots, int(node["Resources"].get("GPU", 0) / self.gpus))
@@ -231,7 +303,7 @@ class Cluster:
 
     def _take_probes(self, seconds: float) -> None:
         """Take in the nodes that have answered; ConfigError where one cannot take part."""
-        ray = _ray()
+        ray = load_ray()
         if not self._probes:
             return
         ready, _ = ray.wait(list(self._probes), num_returns=len(self._probes), timeout=seconds)
@@ -240,13 +312,18 @@ class Cluster:
             try:
                 answer = ray.get(ref)
             except ray.exceptions.RayTaskError as error:
+                if isinstance(error.cause, ConfigError):
+                    raise ConfigError(
+                        f"{node.host}: Ray gives its workers a GPU, but torch has none there; "
+                        "install a torch with CUDA, or start this node with --num-gpus=0"
+                    ) from error
                 raise ConfigError(
                     f"{node.host}: dlx cannot be used on this node of the cluster "
-                    f"({_line(error)}); install dlx {version('dlx')} there, for the Python that "
+                    f"({line_of(error)}); install dlx {version('dlx')} there, for the Python that "
                     "runs Ray"
                 ) from error
             except ray.exceptions.RayError as error:
-                self._trouble = f" ({node.host}: {_line(error)})"
+                self._trouble = f" ({node.host}: {line_of(error)})"
                 continue  # it is looked at again
             if (problem := difference(self._facts, answer)) is not None:
                 raise ConfigError(f"{node.host}: {problem}; install the same dlx on all nodes")
@@ -255,10 +332,7 @@ class Cluster:
 
     def look_at_all(self) -> None:
         """Look at all nodes, and wait for their answers; ConfigError where nothing can train."""
-        ray = _ray()
-        for node in ray.nodes():
-            if node["Alive"]:
-                self._probe(node)
+        self._look_at_nodes()
         end = time.monotonic() + _SECONDS_TO_START
         while self._probes and time.monotonic() < end:
             self._take_probes(1.0)
@@ -270,6 +344,10 @@ class Cluster:
                 f"--cluster ray: no node of the cluster has {needed} for a worker{late}"
                 f"{self._trouble}; start some: ray start --address=HOST:PORT"
             )
+
+    def has(self, node: _Node) -> bool:
+        """Say whether a node is there, as far as the head knows."""
+        return node.name in self._alive
 
     def free(self) -> _Node | None:
         """Return a node for a worker; None: all are busy."""
@@ -320,41 +398,6 @@ def _processors(directory: Path, cohorts: Sequence[PlannedCohort]) -> set[str]:
     return known
 
 
-@functools.lru_cache(maxsize=1)  # of the crew that asks, not of the ones before
-def _lifted(flag: Any) -> Any:
-    """Return what is there when a flag is lifted, the same for all cohorts of this process."""
-    return flag.wait.remote()
-
-
-@functools.lru_cache(maxsize=4)
-def _pool(source: str, data: Any) -> Pool:
-    """Return a data set that was sent to this process."""
-    ray = _ray()
-
-    return Pool(ray.get(data), resolve_device(source.partition(" ")[0]))
-
-
-def _task(
-    order: Order, asked: Asked, data: Mapping[str, Any], flag: Any
-) -> Iterator[tuple[str, Any]]:
-    """Train a cohort on a worker, and give the news of it."""
-    ray = _ray()
-
-    lifted = _lifted(flag)
-
-    def stop() -> bool:
-        if not ray.wait([lifted], timeout=0)[0]:
-            return False
-        try:
-            ray.get(lifted)
-        except ray.exceptions.RayError:
-            return False  # it is gone, and so is who could have lifted it
-        return True
-
-    pools = {source: _pool(source, ref) for source, ref in data.items()}
-    yield from cluster_worker.news(order, asked, pools, stop)
-
-
 def train_cohorts(
     work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger, cluster: Cluster
 ) -> Report:
@@ -364,23 +407,22 @@ def train_cohorts(
         ClusterError: the cluster is gone
         ConfigError: a node cannot take part
     """
-    with stopping.patient(SECONDS_TO_SAVE + 2):
+    with stopping.patient(SECONDS_TO_SAVE + 2), cluster.calls():
         return dispatch(work, cohorts, ledger, _Tasks(work, cluster))
 
 
 class _Tasks(Crew):
     def __init__(self, work: Work, cluster: Cluster) -> None:
-        ray = _ray()
+        ray = load_ray()
         self._work = work
         self._cluster = cluster
         self._config = to_plain(work.plan.config)
         cluster.choose_kind(work.directory, work.plan)
-        self._running: dict[Any, tuple[PlannedCohort, _Node]] = {}
+        self._running: dict[int, tuple[PlannedCohort, _Node]] = {}  # by number
         self._ends: float | None = None  # when workers are ended that have not stopped
         # One machine hears them all: of a hundred workers five times a second.
         pause = max(0.2, cluster.workers / 500)
         self._order = ray.put(order_of(work, self._config, cluster.prepare, pause))
-        self._task = ray.remote(_task)
 
     def has_room(self) -> bool:
         """Say whether a node has room for a worker."""
@@ -392,14 +434,13 @@ class _Tasks(Crew):
         assert node is not None
         data = self._cluster.put(self._work.plan, [run.arm.config for run in runs])
         asked = asked_of(self._work, self._config, cohort, runs)
-        options = self._cluster.options(node) | {"num_returns": "streaming"}
-        task = self._task.options(**options).remote(self._order, asked, data, self._cluster.flag)
+        given = self._order, asked, data, self._cluster.flag
+        self._cluster.ask("begin", cohort.number, self._cluster.options(node), given)
         node.busy += 1
-        self._running[task] = cohort, node
+        self._running[cohort.number] = cohort, node
 
     def hear(self, seconds: float) -> Iterator[News]:
         """Give one piece of news of each worker that has some; write what is saved or has ended."""
-        ray = _ray()
         self._cluster.look()
         if self._ends is not None and time.monotonic() > self._ends:
             self._ends = float("inf")
@@ -407,20 +448,17 @@ class _Tasks(Crew):
         if not self._running:
             time.sleep(seconds)
             return
-        ready, _ = ray.wait(list(self._running), timeout=seconds)
-        if ready:  # one of them; others may be too
-            ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
-        for task in ready:
-            cohort, node = self._running[task]
-            kind, content = _next(task)
-            folder = cohort_folder(self._work.directory, cohort.number)
+        gone = [n for n, (_, node) in self._running.items() if not self._cluster.has(node)]
+        for number, kind, content in self._cluster.ask("hear", seconds, gone):
+            cohort, node = self._running[number]
+            folder = cohort_folder(self._work.directory, number)
             if kind == "ended":
                 cluster_worker.write_ended(folder, content)
                 continue
             if kind == "saved":
                 cluster_worker.write_saved(folder, content)
             elif kind != "progress":
-                del self._running[task]
+                del self._running[number]
                 node.busy -= 1
             if kind in ("lost", "returned"):
                 self._cluster.lose(node)
@@ -434,38 +472,15 @@ class _Tasks(Crew):
 
     def kill(self) -> None:
         """End all workers at once."""
-        ray = _ray()
-        for task in self._running:
-            ray.cancel(task, force=True)
+        self._cluster.ask("kill")
 
     def close(self) -> None:
         """End what still runs."""
         if self._cluster.is_lost:
             return
-        self.kill()
+        self._cluster.ask("close")
         for _, node in self._running.values():
             node.busy -= 1
-
-
-def _next(task: Any) -> tuple[str, Any]:
-    """Return the next piece of news of a task that has one; `lost` if its node has died."""
-    ray = _ray()
-
-    try:
-        kind, content = ray.get(next(task))
-        return kind, content
-    except StopIteration:
-        return "died", "its worker ended without a word"
-    except ray.exceptions.RuntimeEnvSetupError as error:
-        return "broken", ConfigError(f"a node cannot start a worker: {_line(error)}")
-    except ray.exceptions.RayTaskError as error:
-        return "crashed", _line(error)
-    except ray.exceptions.TaskUnschedulableError:
-        return "returned", None
-    except ray.exceptions.NodeDiedError as error:
-        return "lost", f"its node is gone: {_line(error)}"
-    except ray.exceptions.RayError as error:
-        return "died", f"its worker is gone: {_line(error)}"
 
 
 def order_of(work: Work, base: Mapping[str, Any], prepare: Prepare, pause: float) -> Order:
@@ -522,7 +537,8 @@ def connect(
 
     Args:
         address: HOST:PORT of its head; auto: the cluster that this machine belongs to; local: one
-            that is started on this machine, and ends with the block
+            that is started on this machine, and ends with the block; ray://HOST:PORT of the server
+            of its client, from a machine outside
         workers: cohorts that train at a time; None: as many as fit, one for each CPU (or GPU)
         gpus: of each worker
         prepare: is called first in a worker
@@ -530,18 +546,33 @@ def connect(
     Raises:
         ConfigError: Ray is not installed, there is no such cluster, or a node cannot take part
     """
-    ray = _ray()
+    ray = load_ray()
+    from ray.util import client
+
     own = not ray.is_initialized()
     with _silence() if own else contextlib.nullcontext():
         if own:
             _start(ray, _checked(address), workers)
-        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-        cluster = Cluster((host, int(port)), workers, gpus, prepare, _own_node())
+        by_client = client.ray.is_connected()
+        worker: Any = client.ray.get_context().client_worker
+        where = worker._conn_str if by_client else ray.get_runtime_context().gcs_address
+        host, _, port = where.rpartition(":")
+        head = host.strip("[]"), int(port)
+        own_node = None if by_client else _own_node()
+        cluster = Cluster(head, workers, gpus, prepare, by_client, own_node)
+        closed = threading.Event()
         try:
-            cluster.hoist_flag()
-            cluster.look_at_all()
+            with cluster.calls():
+                if by_client:
+                    threading.Thread(
+                        target=cluster.watch, args=[worker, closed], daemon=True
+                    ).start()
+                    cluster.send_relay()
+                cluster.hoist_flag()
+                cluster.look_at_all()
             yield cluster
         finally:
+            closed.set()
             if own and cluster.is_lost:  # which takes long, and the process may end before
                 threading.Thread(target=ray.shutdown, daemon=True).start()
             elif own:
@@ -550,7 +581,7 @@ def connect(
 
 def _own_node() -> tuple[str, int] | None:
     """Return host and port of the node that this process is connected to."""
-    ray = _ray()
+    ray = load_ray()
     here = ray.get_runtime_context().get_node_id()
     ports = [
         (node["NodeManagerAddress"], node["NodeManagerPort"])
@@ -558,20 +589,6 @@ def _own_node() -> tuple[str, int] | None:
         if node["NodeID"] == here
     ]
     return ports[0] if ports else None
-
-
-def _ray() -> Any:
-    """Return Ray; ConfigError if it is not installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import ray
-            import ray.exceptions
-    except ImportError:
-        raise ConfigError(
-            "--cluster ray needs Ray, which is not installed: pip install 'dlx[ray]'"
-        ) from None
-    return ray
 
 
 @contextlib.contextmanager
@@ -592,16 +609,27 @@ def _start(ray: Any, address: str, workers: int | None) -> None:
     options: dict[str, Any] = {"address": address}
     if address == "local":
         options |= {"num_cpus": workers, "include_dashboard": False}
+    # Ray's client is not to wait for a server that is gone, and the server not for a client.
+    os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "0")
+    for name in ("ray.util.client", "ray.util.client.logsclient"):
+        told = logging.getLogger(name)  # of losses, which `Cluster.calls` words
+        told.addHandler(logging.NullHandler())
+        told.propagate = False
     before = {number: signal.getsignal(number) for number in stopping.numbers()}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+            options |= {"log_to_driver": False, "logging_level": logging.ERROR}
+            try:
+                ray.init(**options)
+            except ConnectionAbortedError:  # the first client of a new head at times meets this
+                ray.init(**options)
     except (Exception, SystemExit) as error:
+        where = "" if address.startswith("ray://") else "on a node of it, "
         raise ConfigError(
-            f"--address: the Ray cluster at {address} cannot be used: {_line(error)}; this "
-            "command runs on a node of it, with the same Ray and Python, and with "
-            "RAY_AUTH_MODE=token where the cluster asks for a token"
+            f"--address: the Ray cluster at {address} cannot be used: {line_of(error)}; this "
+            f"command runs {where}with the same Ray and Python, and with RAY_AUTH_MODE=token where "
+            "the cluster asks for a token"
         ) from error
     finally:
         if threading.current_thread() is threading.main_thread():
@@ -614,23 +642,19 @@ def _checked(address: str) -> str:
     if address == "local":
         return address
     given = _of_this_machine() if address == "auto" else address
-    if given.startswith("ray://"):
-        raise ConfigError(
-            f"--address: received {given}, but Ray's client cannot stream what workers send; run "
-            "this command on a node of the cluster, with --address HOST:PORT of its head"
-        )
-    match = re.fullmatch(r"(?:(\[[0-9a-fA-F:]+\])|([^:\s]+)):(\d{1,5})", given)
+    match = re.fullmatch(r"(?:ray://)?(?:(\[[0-9a-fA-F:]+\])|([^:/\s]+)):(\d{1,5})", given)
     if match is None:
         raise ConfigError(
             f"--address: received {given!r}; write HOST:PORT of the cluster's head, auto for the "
-            "cluster of this machine, or local to start one here"
+            "cluster of this machine, ray://HOST:PORT for one that it does not belong to, or local "
+            "to start one here"
         )
     host, port = match[1] or match[2], int(match[3])
     if (problem := _problem_of(host.strip("[]"), port)) is not None:
-        raise ConfigError(
-            f"--address: no Ray cluster answers at {given} ({problem}); `ray start --head` starts "
-            "one and prints its address"
-        )
+        cure = "`ray start --head` starts one and prints its address"
+        if given.startswith("ray://"):
+            cure = "`ray start --head --ray-client-server-port=10001` starts one with that port"
+        raise ConfigError(f"--address: no Ray cluster answers at {given} ({problem}); {cure}")
     return given
 
 
@@ -660,11 +684,3 @@ def _problem_of(host: str, port: int) -> str | None:
     except (OSError, OverflowError, UnicodeError) as error:
         return str(getattr(error, "strerror", None) or error)
     return None if answer[3:4] == b"\4" else "what answers is no Ray"
-
-
-def _line(error: BaseException) -> str:
-    """Return what an error of Ray's says, on one line; of a task's, what was raised in it."""
-    cause = getattr(error, "cause", None)
-    text = str(error) if cause is None else f"{type(cause).__name__}: {cause}"
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else f"{line[:299]}…"

@@ -99,7 +99,11 @@ def facts(kind: str) -> dict[str, str]:
 
     `code` is the SHA-256 of dlx's Python files, and with them of the schema of configs; `processor`
     is that of a kind of device, cpu or cuda.
+
+    Raises:
+        ConfigError: this machine has no such device
     """
+    device = resolve_device(kind)
     digest = hashlib.sha256()
     root = Path(dlx.__file__).parent
     for path in sorted(root.rglob("*.py")):
@@ -109,7 +113,7 @@ def facts(kind: str) -> dict[str, str]:
         "dlx": version("dlx"),
         "code": digest.hexdigest(),
         "torch": torch.__version__,
-        "processor": exactness.processor_of(torch.device(kind)),
+        "processor": exactness.processor_of(device),
     }
 
 

@@ -24,12 +24,14 @@ def cluster(
 
     Args:
         address: HOST:PORT of its head; auto: the cluster that this machine belongs to; local: one
-            that is started on this machine, and ends with the block
+            that is started on this machine, and ends with the block; ray://HOST:PORT of the server
+            of Ray's client, from a machine outside
         workers: cohorts that train at a time; None: one for each CPU of the cluster
         gpus_per_worker: GPUs that each of them has
 
     Raises:
         ConfigError: Ray is not installed, there is no such cluster, or a node cannot take part
+        ClusterError: the connection is lost, through Ray's client
     """
     contents = {}
     for plugin in plugins.loaded():

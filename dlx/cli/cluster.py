@@ -23,8 +23,9 @@ Address = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT",
-        help="Of the cluster's head; auto: the cluster of this machine; local: one that is started "
-        "here, for this command.  [default: auto]",
+        help="Of the cluster's head; auto: the cluster of this machine; ray://HOST:PORT: one "
+        "to which it does not belong; local: one that is started here, for this command.  "
+        "[default: auto]",
     ),
 ]
 Workers = Annotated[

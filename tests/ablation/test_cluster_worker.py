@@ -1,11 +1,13 @@
 """What travels to a worker of a cluster and back, without a cluster."""
 
 import dataclasses
+import importlib.util
 import pickle
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,6 +17,7 @@ from dlx.ablation.cluster_worker import Asked, difference, facts, news, write_en
 from dlx.ablation.execution import Work
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import source_of
+from dlx.ablation.relay import _task
 from dlx.ablation.session import _pretrain, train
 from dlx.config.dump import to_plain
 from dlx.config.load import dump
@@ -155,6 +158,29 @@ def test_another_dlx_is_a_difference() -> None:
     assert difference(ours, ours | {"host": "other", "processor": "Z80"}) is None
     assert difference(ours, ours | {"dlx": "0.0.9"}) == "it has dlx 0.0.9, and this machine 0.1.0"
     assert "other files (SHA-256 000000000000…)" in str(difference(ours, ours | {"code": "0" * 64}))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs dlx[ray]")
+def test_an_object_store_that_is_full_is_said(
+    tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+    from ray.exceptions import ObjectStoreFullError, OutOfDiskError
+
+    sent = Sent(tmp_path, [])
+    cluster = Cluster(("head", 1), None, 0.0, list)
+    runs = sent.plan.runs("comparison")
+    for kind in (ObjectStoreFullError, OutOfDiskError):
+        full = Mock(side_effect=kind(b"\x1c\xff"))
+        monkeypatch.setattr(ray, "put", full)
+        with pytest.raises(ConfigError, match=r"^digits: the data fit neither into Ray's object"):
+            cluster.put(sent.plan, [run.arm.config for run in runs])
+        monkeypatch.setattr("dlx.ablation.relay._pool", full)
+        order = order_of(sent.work, to_plain(sent.plan.config), list, 0.2)
+        [(news, error)] = _task(order, sent.asked(), {"cpu": None}, Mock())
+        assert news == "broken" and isinstance(error, ConfigError)
+        assert str(error).startswith(f"{socket.gethostname()}: the data fit neither into Ray's")
+        assert "ray start --object-store-memory BYTES" in str(error)
 
 
 def test_runs_of_torchs_engine_go_to_one_kind_of_host(tmp_path: Path, one_thread: None) -> None:

@@ -226,3 +226,36 @@ def test_a_plug_in_travels_and_what_it_does_takes_no_other_cohort_along(
     [path] = (tmp_path / "spread").iterdir()
     by_status = [result.status for result in api.Ablation(path).results]
     assert by_status == ["completed"] * 3 + ["failed"] * 3
+
+
+def test_workers_have_what_they_ask_for(
+    nodes: Nodes, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    def environment() -> dict[str, str]:
+        return dict(os.environ)
+
+    with api.cluster(nodes.address, workers=64) as many:  # more than there are CPUs
+        assert many.workers == cluster.workers
+    began = time.monotonic()
+    words = "no node of the cluster has a CPU and 2 GPUs for a worker; start some: ray start"
+    with pytest.raises(ConfigError, match=words), api.cluster(nodes.address, gpus_per_worker=2):
+        pass
+    assert time.monotonic() - began < 5
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")  # which is not there
+    pretended = nodes.local.add_node(**nodes.options, num_gpus=1)
+    try:
+        words = "Ray gives its workers a GPU, but torch has none there; install a torch with CUDA"
+        with pytest.raises(ConfigError, match=words), api.cluster(nodes.address, gpus_per_worker=1):
+            pass
+        monkeypatch.setattr(Cluster, "device", "cpu")  # as if it had one
+        for gpus, visible in ((0.0, ""), (1.0, "7")):
+            with api.cluster(nodes.address, gpus_per_worker=gpus) as own:
+                [node] = [n for n in own._nodes.values() if n.name == pretended.node_id]
+                assert node.slots == 1
+                told = ray.get(ray.remote(environment).options(**own.options(node)).remote())
+            assert (told["CUDA_VISIBLE_DEVICES"], told["OMP_NUM_THREADS"]) == (visible, "1")
+    finally:
+        nodes.local.remove_node(pretended)

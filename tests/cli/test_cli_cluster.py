@@ -9,13 +9,16 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dlx import api
+from dlx.ablation.cluster import _problem_of
 from dlx.cli import main
 from dlx.errors import ConfigError
 from tests.cli.conftest import Command, only_run, start
@@ -61,7 +64,10 @@ def test_a_wrong_address_is_refused_soon(
             addresses["web"]: r"no Ray cluster answers at localhost:\d+ \(what answers is no Ray\)",
             addresses["mute"]: r"no Ray cluster answers at 127\.0\.0\.1:\d+ \(timed out\)",
             "no.such.host.invalid:6379": r"answers at no\.such\.host\.invalid:6379 \(",
-            "ray://127.0.0.1:10001": "run this command on a node of the cluster, with --address",
+            f"ray://{addresses['closed']}": r"no Ray cluster answers at ray://127\.0\.0\.1:\d+ "
+            r"\(Connection refused\); `ray start --head --ray-client-server-port=10001` starts one",
+            "ray://": "received 'ray://'; write HOST:PORT",
+            "http://127.0.0.1:6379": "received 'http://127.0.0.1:6379'; write HOST:PORT",
             "127.0.0.1": "received '127.0.0.1'; write HOST:PORT of the cluster's head, auto",
             "": "received ''; write HOST:PORT",
         }
@@ -192,3 +198,139 @@ def name_of(pid: int) -> str:
     with contextlib.suppress(OSError):
         return str(Path(f"/proc/{pid}/exe").readlink())
     return ""
+
+
+class Nodes:
+    """The head of a cluster, which serves Ray's client, and one more node; one CPU each."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark  # in the environment of its processes
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from ray.cluster_utils import Cluster
+
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            self.options: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+            head = self.options | {"include_dashboard": False, "ray_client_server_port": port}
+            self.local: Any = Cluster(initialize_head=True, head_node_args=head)
+        self.addresses = {"member": self.local.address, "client": f"ray://127.0.0.1:{port}"}
+        wait_until(lambda: _problem_of("127.0.0.1", port) is None)
+        self.add()
+
+    def add(self) -> None:
+        self.other = self.local.add_node(**self.options)
+
+    def freeze(self) -> list[int]:
+        """Stop what trains on the other node, in the middle; return its processes."""
+        [raylet] = self.other.all_processes["raylet"]
+        paths = Path(f"/proc/{raylet.process.pid}/task").glob("*/children")
+        children = [int(word) for path in paths for word in path.read_text().split()]
+        training = [pid for pid in children if command_of(pid).startswith("ray::_task")]
+        for pid in training:
+            os.kill(pid, signal.SIGSTOP)
+        return training
+
+    def kill(self) -> None:
+        """Kill all of the node that is not the head, as a power cut does."""
+        self.local.remove_node(self.other, allow_graceful=False)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        mark = secrets.token_hex(8)
+        patch.setenv("DLX_NODES", mark)
+        made = Nodes(mark)
+        yield made
+        made.local.shutdown()
+
+
+def command_of(pid: int) -> str:
+    """Return the command of a process; empty if it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
+
+
+SHORTER = ["train.epochs=8000" if word == "train.epochs=60000" else word for word in LONG]
+
+
+@pytest.fixture(scope="module")
+def shorter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shorter ablation as this machine trains it."""
+    folder = tmp_path_factory.mktemp("shorter")
+    assert main([*SHORTER, "--jobs", "2", "--runs-dir", str(folder)]) == 0
+    return only_run(folder)
+
+
+@pytest.fixture(scope="module")
+def depth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The question of the course as this machine answers it."""
+    folder = tmp_path_factory.mktemp("depth")
+    words = ["ablate", "course/depth", "--jobs", "2", "--quiet", "--runs-dir", str(folder)]
+    assert main(words) == 0
+    return only_run(folder)
+
+
+@needs_ray
+@pytest.mark.slow("dlx/ablation/", "configs/course/depth.yaml")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("who", ["member", "client"])
+def test_the_question_of_depth_has_the_bytes_of_this_machine_though_a_node_dies(
+    who: str, depth: Path, nodes: Nodes, tmp_path: Path
+) -> None:
+    where = ["--cluster", "ray", "--address", nodes.addresses[who]]
+    started = start("ablate", "course/depth", "--quiet", *where, cwd=tmp_path)
+    frozen: list[int] = []
+    wait_until(lambda: frozen.extend(nodes.freeze()) or frozen or started.poll() is not None, 120)
+    assert frozen, started.communicate()
+    nodes.kill()
+    for pid in frozen:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 0, err
+    run = only_run(tmp_path / "runs")
+    [remark] = api.Ablation(run).info["remarks"]
+    assert "a process that trained it died, and another one went on" in remark
+    assert_same(run, depth)
+    nodes.add()
+
+
+@needs_ray
+@pytest.mark.slow("dlx/ablation/", "dlx/stopping.py")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("what", ["the server", "the relay", "Ctrl-C", "the command"])
+def test_rays_client_leaves_nothing_running_and_loses_nothing(
+    what: str, shorter: Path, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_cluster(word: str) -> list[int]:
+        """Return the processes of the cluster that have a word in their command."""
+        return [pid for pid in running(nodes.mark) if word in command_of(pid)]
+
+    where = ["--cluster", "ray", "--address", nodes.addresses["client"]]
+    started = start(*SHORTER, *where, cwd=tmp_path)
+    wait_until(lambda: [*tmp_path.glob("runs/*/*/cohorts/*/checkpoints/step=*")])
+    if what == "the command":
+        started.kill()
+    elif what == "Ctrl-C":
+        started.send_signal(signal.SIGINT)
+    else:
+        word = {"the server": "specific-server", "the relay": "ray::Relay"}[what]
+        [pid] = of_cluster(word)
+        os.kill(pid, signal.SIGKILL)
+    out, err = started.communicate(timeout=60)
+    code = {"the command": -9, "Ctrl-C": 130}.get(what, 12)
+    assert (started.returncode, out) == (code, ""), err
+    run = only_run(tmp_path / "runs")
+    if code == 12:
+        words = f"is lost; what it had sent is saved; `dlx resume {run.relative_to(tmp_path)}` goes"
+        assert err.startswith("error: the connection through Ray's client, 127.") and words in err
+        assert err.count("\n") == 1
+    wait_until(lambda: not [*of_cluster("ray::_task"), *of_cluster("ray::Relay")])
+    monkeypatch.chdir(tmp_path)
+    assert main(["resume", "digits", "--quiet"]) == 0
+    assert_same(run, shorter)
