@@ -47,6 +47,6 @@ def check_fits(what: object, size: int, cure: str) -> None:
     most = memory()
     if size > most:
         raise MemoryLimitError(
-            f"out of memory: {what}: at least {gigabytes(size)} are needed, and there are "
+            f"out of memory: {what}: this needs at least {gigabytes(size)}, and there are "
             f"{gigabytes(most)}; {cure}"
         )

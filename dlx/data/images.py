@@ -308,5 +308,6 @@ def _in_unit_interval(pixels: np.ndarray) -> np.ndarray:
 
 def _check_memory(count: int, shape: tuple[int, ...]) -> None:
     """Refuse images that do not fit into memory as the float32 numbers that networks see."""
-    what = f"data.size: {count:,} images of {shape[-2]:,} × {shape[-1]:,} pixels, as numbers"
+    pixels = f"{shape[-2]:,} × {shape[-1]:,} pixels"
+    what = f"data.size: {count:,} images of {pixels} take too much as numbers"
     check_fits(what, 4 * count * math.prod(shape), "lower data.size, or use grey: true")

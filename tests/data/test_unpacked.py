@@ -96,16 +96,16 @@ def table(path: Path) -> object:
 
 
 CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] = {
-    "rows.csv.gz": (lambda p: packed(p, b"1,2\n", b"x,y\n"), table, "rows.csv.gz, unpacked: at le"),
+    "rows.csv.gz": (lambda p: packed(p, b"1,2\n", b"x,y\n"), table, "rows.csv.gz, unpacked: this"),
     "one_row.csv.gz": (lambda p: packed(p, b"0"), table, "row 1: it is longer than"),
     "quoted.csv.gz": (lambda p: packed(p, b"0", b'x,y\n1,"'), table, "row 2: it is longer than"),
     "started.csv.gz": (lambda p: packed(p, b"0"), lambda p: starter(p, None, p.parent), "longer"),
     "above.csv": (lambda p: plain(p, b"\n" * 10_001 + b"x,y\n1,2\n"), table, "lines above the"),
     "blank.csv": (lambda p: plain(p, b"x,y\n1,2\n" + b"\n" * 10_001), table, "blank rows"),
     "plain.csv": (lambda p: sparse(p, b"x,y\n1,2\n"), table, "it is longer than 1,048,576 bytes"),
-    "images.gz": (idx_of, idx.read, "images.gz, unpacked: at least 0.1 GiB are needed"),
-    "images": (lambda p: sparse(p, bytes((0, 0, 8, 1))), idx.read, "images: at least 0.1 GiB"),
-    "one.npz": (lambda p: npz_of(p, LARGE), all_of, "one.npz, unpacked: at least"),
+    "images.gz": (idx_of, idx.read, "images.gz, unpacked: this needs at least 0.1 GiB"),
+    "images": (lambda p: sparse(p, bytes((0, 0, 8, 1))), idx.read, "images: this needs at least 0.1 GiB"),
+    "one.npz": (lambda p: npz_of(p, LARGE), all_of, "one.npz, unpacked: this needs at least"),
     "sum.npz": (lambda p: npz_of(p, MEMORY // 2, MEMORY // 2, 2**22), all_of, "sum.npz, unpacked"),
     "header.npz": (long_header, all_of, "header.npz"),
     "new.npz": (
@@ -116,7 +116,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] =
     "doubles.npy": (
         lambda p: npy_of(p, "<f8", LARGE // 8),
         lambda p: dataset_of(p.name, {"train": (a := read_npy(p), a[:, 0])}, "regression"),
-        "as numbers of 32 bits: at least",
+        "as numbers of 32 bits: this needs",
     ),
 }
 
@@ -159,7 +159,7 @@ def test_images_that_become_large(tmp_path: Path, little: None) -> None:
     files = [tmp_path / f"{number}.png" for number in range(20)]
     for file in files:
         Image.new("L", (1000, 1000)).save(file)
-    words = r"data.size: 20 images of 1,000 × 1,000 pixels, as numbers: at least 0.1 GiB are needed"
+    words = r"data.size: 20 images of 1,000 × 1,000 pixels take too much.* at least 0.1 GiB"
     with pytest.raises(MemoryLimitError, match=words):
         images.read_images(files, conversion)
 
@@ -176,11 +176,11 @@ def test_a_parquet_file_that_repeats_a_text(tmp_path: Path, little: None) -> Non
         for begin in range(0, 1000, 100):
             part = pa.table({"t": texts[begin : begin + 100], "y": many[:100]})
             writer.write_table(part.cast(plainly))
-    with pytest.raises(MemoryLimitError, match=r"texts.parquet, unpacked: at least 0.2 GiB"):
+    with pytest.raises(MemoryLimitError, match=r"texts.parquet, unpacked: this needs at least 0.2 GiB"):
         read_parquet(path)
     rows = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"x": np.zeros(LARGE // 8, np.int8)}), rows)
-    with pytest.raises(MemoryLimitError, match=r"rows.parquet, unpacked: at least 0.1 GiB"):
+    with pytest.raises(MemoryLimitError, match=r"rows.parquet, unpacked: this needs at least 0.1 GiB"):
         read_parquet(rows)
 
 
@@ -194,5 +194,5 @@ def test_a_command_ends_with_one_line(
     for words in (["train", config, "--runs-dir", runs], ["init", path]):
         assert main([*map(str, words)]) == 6
         [line] = capsys.readouterr().err.splitlines()
-        assert line.startswith(f"error: out of memory: {path}, unpacked: at least ")
+        assert line.startswith(f"error: out of memory: {path}, unpacked: this needs at least ")
     assert not runs.exists()

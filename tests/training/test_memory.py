@@ -5,7 +5,6 @@ import time
 import pytest
 
 from dlx import api, capacity
-from dlx.data.sources import makers
 from dlx.errors import MemoryLimitError
 from dlx.training import memory
 
@@ -48,7 +47,7 @@ TOO_LARGE = {
 def test_what_cannot_fit_is_refused_by_its_sizes(
     overrides: list[str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (memory, makers):
+    for module in (memory, capacity):
         monkeypatch.setattr(module, "memory", lambda: 2**34)
     api.prepare("moons", ["model.hidden=[2]"])  # whatever is imported on the way
     began = time.process_time()
