@@ -104,7 +104,11 @@ CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] =
     "blank.csv": (lambda p: plain(p, b"x,y\n1,2\n" + b"\n" * 10_001), table, "blank rows"),
     "plain.csv": (lambda p: sparse(p, b"x,y\n1,2\n"), table, "it is longer than 1,048,576 bytes"),
     "images.gz": (idx_of, idx.read, "images.gz, unpacked: this needs at least 0.1 GiB"),
-    "images": (lambda p: sparse(p, bytes((0, 0, 8, 1))), idx.read, "images: this needs at least 0.1 GiB"),
+    "images": (
+        lambda p: sparse(p, bytes((0, 0, 8, 1))),
+        idx.read,
+        "images: this needs at least 0.1",
+    ),
     "one.npz": (lambda p: npz_of(p, LARGE), all_of, "one.npz, unpacked: this needs at least"),
     "sum.npz": (lambda p: npz_of(p, MEMORY // 2, MEMORY // 2, 2**22), all_of, "sum.npz, unpacked"),
     "header.npz": (long_header, all_of, "header.npz"),
@@ -176,11 +180,11 @@ def test_a_parquet_file_that_repeats_a_text(tmp_path: Path, little: None) -> Non
         for begin in range(0, 1000, 100):
             part = pa.table({"t": texts[begin : begin + 100], "y": many[:100]})
             writer.write_table(part.cast(plainly))
-    with pytest.raises(MemoryLimitError, match=r"texts.parquet, unpacked: this needs at least 0.2 GiB"):
+    with pytest.raises(MemoryLimitError, match=r"texts.parquet, .* at least 0.2 GiB"):
         read_parquet(path)
     rows = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"x": np.zeros(LARGE // 8, np.int8)}), rows)
-    with pytest.raises(MemoryLimitError, match=r"rows.parquet, unpacked: this needs at least 0.1 GiB"):
+    with pytest.raises(MemoryLimitError, match=r"rows.parquet, .* at least 0.1 GiB"):
         read_parquet(rows)
 
 
