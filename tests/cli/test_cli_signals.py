@@ -101,6 +101,7 @@ def test_a_terminal_that_is_closed_stops_and_saves(command: str, tmp_path: Path)
     if child == 0:
         os.chdir(tmp_path)
         os.environ["OMP_NUM_THREADS"] = "1"
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may have started the tests
         os.execv(sys.executable, [sys.executable, "-m", "dlx", *asked])
     try:
         os.set_blocking(terminal, False)
@@ -120,7 +121,11 @@ def test_a_terminal_that_is_closed_stops_and_saves(command: str, tmp_path: Path)
         ended.extend([status] * bool(found))
         return bool(found)
 
-    wait_until(has_ended, 5)
+    try:
+        wait_until(has_ended, 5)
+    finally:
+        if not ended:
+            os.killpg(child, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(ended[0]) == 129
     [run] = tmp_path.glob("runs/moons/*")
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
