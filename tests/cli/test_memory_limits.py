@@ -20,11 +20,13 @@ pytestmark = [
 LIMITED = """
 import resource, sys
 from pathlib import Path
-import matplotlib.backends.backend_agg, numpy, scipy.stats, sklearn.datasets
+import matplotlib.backends.backend_agg, numpy, scipy.linalg, scipy.stats, sklearn.datasets
 import dlx.api, dlx.report.ablation.derived_files
 from dlx.cli import main
 
+# NumPy and SciPy have a BLAS each, which waits for ever where there is no memory for its buffer.
 numpy.ones((300, 300)) @ numpy.ones((300, 300))
+scipy.linalg.cholesky(numpy.eye(300))
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 bound = pages * resource.getpagesize() + int(sys.argv[1]) * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
