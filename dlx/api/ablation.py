@@ -31,7 +31,6 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, Interrupted, MemoryLimitError, RunError, did_you_mean
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index
-from dlx.runs.info import describe
 from dlx.training import exactness
 from dlx.training.finding import materialise
 from dlx.training.memory import CURE
@@ -409,12 +408,11 @@ def _train(
         if not (run.path / PLAN).exists():
             run.write_info(**{registration.KEY: registration.register(ready)})
             write_plan(run, ready)
-        circumstances = describe() | {"plugins": plugins.loaded()}
         with experiment.resumable(run) as received:
             ended = session.train(
                 ready,
                 run,
-                circumstances,
+                experiment.circumstances(),
                 show,
                 lambda: bool(received),
                 jobs=jobs,

@@ -1,5 +1,6 @@
 """What an ablation and a search have in common: a directory, and how their training goes."""
 
+import abc
 import functools
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from dlx.errors import ClusterError, DlxError, Interrupted, RunError
 from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import SUMMARY, read_summary
+from dlx.runs.info import describe
 from dlx.training.job import resolve_device
 from dlx.training.process import device_name, signals
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from dlx.report.ablation.verdict_table import Table
 
 
-class Experiment:
+class Experiment(abc.ABC):
     """An ablation or a search in its directory.
 
     Attributes:
@@ -45,9 +47,9 @@ class Experiment:
         answer = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in words[:1])
         return f"{answer}{notebook.table(table.headings, table.rows)}"
 
+    @abc.abstractmethod
     def _shown(self, summary: dict[str, Any]) -> "tuple[list[str], Table]":
         """Return what a summary says, the most important paragraph first, and a table."""
-        raise NotImplementedError
 
     @property
     def info(self) -> dict[str, Any]:
@@ -129,6 +131,11 @@ def stopped(run: RunDirectory, number: int) -> Interrupted:
 def reasons(crashed: Mapping[int, str]) -> str:
     """Return why cohorts could not be trained, in words."""
     return "; ".join(f"cohort {number}: {reason}" for number, reason in crashed.items())
+
+
+def circumstances() -> dict[str, Any]:
+    """Return what is noted of all that this process trains: command, versions, commit, plug-ins."""
+    return describe() | {"plugins": plugins.loaded()}
 
 
 def worker_preparation() -> "functools.partial[list[dict[str, str]]]":

@@ -20,7 +20,6 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DataError, DivergedError, Interrupted, RunError
 from dlx.runs import RunDirectory, timestamp, write_atomic
 from dlx.runs.ablations import SUMMARY
-from dlx.runs.info import describe
 from dlx.search import plan as planning
 from dlx.search import session, space, summary
 from dlx.search.directory import CONFIG, Progress
@@ -260,13 +259,12 @@ def _train(
         before = run.read_info().get("seconds") or 0.0
         facts = {"seed": ready.config.seed, "data_fingerprint": ready.fingerprint}
         experiment.begin(run, ready.config, **facts)
-        circumstances = describe() | {"plugins": plugins.loaded()}
         with experiment.resumable(run) as received:
             try:
                 ended = session.train(
                     ready,
                     run,
-                    circumstances,
+                    experiment.circumstances(),
                     show,
                     lambda: bool(received),
                     prepare=experiment.worker_preparation(),

@@ -133,13 +133,12 @@ class Store:
         """Close the files."""
 
 
-def shared_fields(job: Job, baselines: dict[Any, Any] | None = None) -> dict[str, Any]:
+def shared_fields(job: Job, baselines: dict[Any, Any]) -> dict[str, Any]:
     """Return what run.json says of all runs that differ in nothing but their seeds.
 
     `baselines` are those that were measured before, by what they depend on; a new one is added.
     """
     splits, metrics = job.splits, job.member.metrics
-    baselines = {} if baselines is None else baselines
     # Targets that are the inputs depend on how these are preprocessed, too.
     data = id(splits) if splits.train.own_targets is None else splits.fingerprint
     key = data, splits.task, repr(metrics)
@@ -319,7 +318,7 @@ class RunStore(_FolderStore):
     def _open(self, trainer: Trainer, position: int, step: int, is_evaluated: bool) -> None:
         """Write down what the run is made of, now that it is known to be possible."""
         metrics_file.check_position(self._run.metrics_path, position)
-        files, fields = data_files(self._job), shared_fields(self._job)
+        files, fields = data_files(self._job), shared_fields(self._job, {})
         if self._change is not None:
             files["config.yaml"] = dump(self._job.config).encode()
             entries = [*(self._run.read_info().get("resumed") or []), self._change]

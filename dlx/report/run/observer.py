@@ -153,6 +153,7 @@ class RunObserver(Observer):
         figures = draw(trained, everything=self._level == "full")
         folder = self._folder / "figures"
         files = save(figures, folder)
+        pixels_of = lambda name: of_png((folder / f"{name}.png").read_bytes())
         with Tracker(self._folder, steps_before=sum(s.num_steps for s in job.stages)) as tracker:
             if self._sample is not None:
                 has_images = pictures.is_image(job.splits.task.input_shape)
@@ -160,14 +161,13 @@ class RunObserver(Observer):
                     if name not in ("pretraining", "curves") and not (
                         has_images and name in _OVER_TIME
                     ):
-                        image = of_png((folder / f"{name}.png").read_bytes())
-                        tracker.image(self._sample.split, f"figures/{name}", image, step)
+                        split = self._sample.split
+                        tracker.image(split, f"figures/{name}", pixels_of(name), step)
                 self._write_points(cohort, self._sample)
             elif self._level == "full":
                 for part in job.splits.parts:
                     if (name := f"confusion_{part}") in figures:
-                        image = of_png((folder / f"{name}.png").read_bytes())
-                        tracker.image(part, "confusion", image, step)
+                        tracker.image(part, "confusion", pixels_of(name), step)
                 self._write_filters(tracker, cohort, step)
         return files
 
