@@ -8,7 +8,7 @@ its settings. Updates are elementwise, so a row is updated exactly as it would b
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -43,6 +43,8 @@ class Parameter:
     shape: tuple[int, ...]  # of one run
     owners: Sequence[bool]  # the rows of the others stay zero
     initialize: Callable[[int], Tensor]  # draws that of one run on the CPU: (*shape)
+    # What the draw of a run depends on: equal values, equal draws. None: draw each run's.
+    drawn_from: Callable[[int], Hashable] | None = None
     columns: slice = field(init=False)  # of the buffer, where the parameter is stored
     value: Tensor = field(init=False)  # (K, *shape), shares the buffer's memory
     gradient: Tensor = field(init=False)  # (K, *shape), shares the gradient buffer's memory
@@ -90,9 +92,13 @@ class ParameterBuffer:
     def initialize(self) -> None:
         """Draw every parameter of every run that owns it, on the CPU."""
         for parameter in self.parameters:
+            first: dict[Hashable, int] = {}  # the run whose draw others copy, as paired runs do
             for run, owned in enumerate(parameter.owners):
                 if owned:
-                    parameter.value[run] = parameter.initialize(run)
+                    origin = parameter.drawn_from(run) if parameter.drawn_from else run
+                    same = first.setdefault(origin, run)
+                    drawn = parameter.initialize(run) if same == run else parameter.value[same]
+                    parameter.value[run] = drawn
 
     def gradient_norms(self) -> Tensor:
         """Return each run's Euclidean norm of the gradient: (K,)."""

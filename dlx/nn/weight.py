@@ -3,7 +3,7 @@
 # K runs, I inputs, O outputs
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ class Weight:
         layer: str,
         shape: tuple[int, int],
         initialize: Callable[[int], Tensor],
+        drawn_from: Callable[[int], Hashable],
         weight_norm: Sequence[bool],
         rates: Sequence[float],
         kinds: Sequence[str],
@@ -44,9 +45,13 @@ class Weight:
             # Zero weights have no direction. Any will do, since their magnitude is zero.
             return drawn.where(_lengths(drawn) > 0, 1.0) if weight_norm[run] else drawn
 
-        self.parameter = Parameter(f"{layer}.weight", shape, [True] * len(seeds), direction)
+        def magnitude(run: int) -> Tensor:
+            return _lengths(initialize(run))
+
+        everyone = [True] * len(seeds)
+        self.parameter = Parameter(f"{layer}.weight", shape, everyone, direction, drawn_from)
         self.magnitude = Parameter(
-            f"{layer}.magnitude", shape[1:], weight_norm, lambda run: _lengths(initialize(run))
+            f"{layer}.magnitude", shape[1:], weight_norm, magnitude, drawn_from
         )
         self._normalized = where(weight_norm, bool)
         self.parameters = [self.parameter, *([self.magnitude] if self._normalized else [])]

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -242,14 +242,26 @@ class Dense:
             chosen = initializers.bias_initializer(specs[run].bias, init)
             return initializers.draw_bias(chosen, init, seeds[run], name, *shape)
 
+        # By their texts: choices that hold lists have no hash.
+        starts = {
+            key: repr((own.init, own.bias, own.weight_norm))
+            for key, own in {id(own): own for own in specs}.items()
+        }
+
+        def drawn_from(run: int) -> Hashable:
+            return seeds[run], starts[id(specs[run])]
+
         rates, kinds = [s.dropout for s in specs], [s.dropout_kind for s in specs]
         norms = [s.weight_norm for s in specs]
         self._weight: Weight | TiedWeight
         if spec.tied_to is None:
-            self._weight = Weight(name, shape, weight, norms, rates, kinds, seeds, dtype, device)
+            self._weight = Weight(
+                name, shape, weight, drawn_from, norms, rates, kinds, seeds, dtype, device
+            )
         else:
             self._weight = TiedWeight()
-        self.bias = Parameter(f"{name}.bias", (1, spec.width), [s.has_bias for s in specs], bias)
+        biased = [s.has_bias for s in specs]
+        self.bias = Parameter(f"{name}.bias", (1, spec.width), biased, bias, drawn_from)
         layer_norms = [s.norm for s in specs]
         self.normalization = Normalization(name, layer_norms, spec.outputs, dtype, device)
         activations = [s.activation for s in specs]
