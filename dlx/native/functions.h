@@ -115,25 +115,71 @@ INLINE double_vec erf_double(double_vec x) {
     return with_sign_double(result, x);
 }
 
-// In single precision exp and log, which steps are full of, are their own; the others are those of
-// double precision, rounded.
+// In single precision exp, tanh and log(1 + x), which steps are full of, are their own; the others
+// are those of double precision, rounded.
+
+#define select_float(holds, a, b) SELECT(float_vec, int32_vec, (holds), (a), (b))
+
+// x = n log(2) + r with an integer n: returns r, and n as an integer, of |x| < 2^22.
+INLINE float_vec reduced_float(float_vec x, int32_vec *n) {
+    const float_vec magic = 0x1.8p23f - (float_vec){};
+    float_vec shifted = fused(x, 0x1.715476p+0f - (float_vec){}, magic);
+    *n = (int32_vec)shifted - (int32_vec)magic;
+    float_vec whole = shifted - magic;
+    float_vec r = fused(whole, -0x1.62e430p-1f - (float_vec){}, x);
+    return fused(whole, 0x1.05c610p-29f - (float_vec){}, r);
+}
+
+// 2^n for n of a normal number.
+INLINE float_vec power_of_two_float(int32_vec n) { return (float_vec)((n + 127) << 23); }
+
+// exp(r) - 1 for |r| <= log(2) / 2.
+INLINE float_vec small_expm1_float(float_vec r) {
+    static const float inverse_factorials[] = {
+        1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f,
+    };
+    float_vec sum = inverse_factorials[0] - (float_vec){};
+    for (int k = 1; k < 6; k++) sum = fused(sum, r, inverse_factorials[k] - (float_vec){});
+    return fused(sum, r * r, r);
+}
 
 INLINE float_vec exp_float(float_vec x) {
-    const float_vec magic = 0x1.8p23f - (float_vec){};
     const float_vec low = -110.0f - (float_vec){}, high = 100.0f - (float_vec){};
-    float_vec bounded = SELECT(float_vec, int32_vec, x < low, low, x);
-    bounded = SELECT(float_vec, int32_vec, bounded > high, high, bounded);
-    float_vec shifted = fused(bounded, 0x1.715476p+0f - (float_vec){}, magic);
-    int32_vec n = (int32_vec)shifted - (int32_vec)magic;
-    float_vec whole = shifted - magic;
-    float_vec r = fused(whole, -0x1.62e430p-1f - (float_vec){}, bounded);
-    r = fused(whole, 0x1.05c610p-29f - (float_vec){}, r);
-    float_vec sum = 1.0f / 5040.0f - (float_vec){};
-    static const float inverse_factorials[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f};
-    for (int k = 0; k < 5; k++) sum = fused(sum, r, inverse_factorials[k] - (float_vec){});
-    float_vec result = 1.0f + fused(sum, r * r, r);
+    float_vec bounded = select_float(x < low, low, x);
+    bounded = select_float(bounded > high, high, bounded);
+    int32_vec n;
+    float_vec r = reduced_float(bounded, &n);
+    float_vec result = 1.0f + small_expm1_float(r);
     int32_vec half = n >> 1;
-    return result * (float_vec)((half + 127) << 23) * (float_vec)((n - half + 127) << 23);
+    return result * power_of_two_float(half) * power_of_two_float(n - half);
+}
+
+INLINE float_vec size_float(float_vec x) { return (float_vec)((int32_vec)x & INT32_MAX); }
+
+// t / (t + 2) with t = exp(2 |x|) - 1, which rounds to 1 from |x| = 9.02 on; what the sum and the
+// quotient were rounded by is made good.
+INLINE float_vec tanh_float(float_vec x) {
+    float_vec size = size_float(x);
+    int32_vec n;
+    float_vec r = reduced_float(2.0f * select_float(size > 10.0f, 10.0f - (float_vec){}, size), &n);
+    float_vec half = power_of_two_float(n - 1);
+    float_vec t = 2.0f * fused(half, small_expm1_float(r), half - 0.5f);
+    float_vec sum = 2.0f + t, part = sum - 2.0f, lost = (t - part) + (2.0f - (sum - part));
+    float_vec inverse = 1.0f / sum, quotient = t * inverse;
+    float_vec result = fused(fused(-sum, quotient, t) - lost * quotient, inverse, quotient);
+    return (float_vec)((int32_vec)result | ((int32_vec)x & INT32_MIN));
+}
+
+// log(1 + x) for 0 <= x <= 1: with s = x / (2 + x) it is 2 s + 2 s^3 / 3 + 2 s^5 / 5 + ...
+INLINE float_vec log1p_float(float_vec x) {
+    static const float atanh_terms[] = {
+        2.0f / 15, 2.0f / 13, 2.0f / 11, 2.0f / 9, 2.0f / 7, 2.0f / 5, 2.0f / 3,
+    };
+    float_vec s = x / (2.0f + x), z = s * s;
+    float_vec sum = atanh_terms[0] - (float_vec){};
+    for (int k = 1; k < 7; k++) sum = fused(sum, z, atanh_terms[k] - (float_vec){});
+    float_vec half_square = 0.5f * x * x;
+    return x - (half_square - s * fused(sum, z, half_square));
 }
 
 #define IN_DOUBLE(x) __builtin_convertvector((x), double_vec)
@@ -141,8 +187,6 @@ INLINE float_vec exp_float(float_vec x) {
 
 INLINE float_vec expm1_float(float_vec x) { return IN_FLOAT(expm1_double(IN_DOUBLE(x))); }
 INLINE float_vec log_float(float_vec x) { return IN_FLOAT(log_double(IN_DOUBLE(x))); }
-INLINE float_vec log1p_float(float_vec x) { return IN_FLOAT(log1p_double(IN_DOUBLE(x))); }
-INLINE float_vec tanh_float(float_vec x) { return IN_FLOAT(tanh_double(IN_DOUBLE(x))); }
 INLINE float_vec erf_float(float_vec x) { return IN_FLOAT(erf_double(IN_DOUBLE(x))); }
 
 #endif

@@ -12,26 +12,37 @@ typedef struct {
     int64_t rows;
 } answers;
 
+// The first of the largest numbers, or the first NaN; chosen without branches, which nobody foresees.
 INLINE int64_t largest_column(const REAL *x, int64_t number) {
     int64_t best = 0;
-    for (int64_t i = 1; i < number; i++)
-        if (x[i] > x[best] || (x[i] != x[i] && x[best] == x[best])) best = i;
+    REAL most = x[0];
+    for (int64_t i = 1; i < number; i++) {
+        const int larger = (x[i] > most) | ((x[i] != x[i]) & (most == most));
+        best = larger ? i : best;
+        most = larger ? x[i] : most;
+    }
     return best;
 }
 
-static void cross_entropy(const answers *s, int64_t b) {
-    const run *r = s->r;
-    const int64_t number = r->num_targets, row = PADDED(number), own_class = s->classes[b];
-    const REAL *z = s->z + b * row, *weights = r->class_weights;
-    REAL *dz = s->dz + b * row, largest = z[largest_column(z, number)];
+// Leave the exponentials of z - `largest` in dZ, and return their sum.
+INLINE REAL exponentials(const answers *s, int64_t b, REAL largest) {
+    const int64_t number = s->r->num_targets, row = PADDED(number);
+    const REAL *z = s->z + b * row;
     vec sum = {};
     for (int64_t n = 0; n < number; n += LANES) {
         vec e = exp_vec(load(z + n) - largest);
-        store(dz + n, e);
+        store(s->dz + b * row + n, e);
         sum += first_lanes(e, lanes_left(number, n));
     }
-    const REAL total = sum_of_lanes(sum);
-    const REAL shift = largest + log_vec(splat(total))[0];
+    return sum_of_lanes(sum);
+}
+
+// From a row's exponentials and their sum; `shift` is the logarithm of the sum of exp(z).
+static void cross_entropy(const answers *s, int64_t b, REAL total, REAL shift) {
+    const run *r = s->r;
+    const int64_t number = r->num_targets, row = PADDED(number), own_class = s->classes[b];
+    const REAL *z = s->z + b * row, *weights = r->class_weights;
+    REAL *dz = s->dz + b * row;
     const REAL rows = (REAL)s->rows;
     if (r->loss_number == 0 && !weights) {
         const REAL factor = 1 / total;
@@ -56,6 +67,24 @@ static void cross_entropy(const answers *s, int64_t b) {
         dz[n] = (dz[n] * factor - share) / rows;
     }
     s->costs[b] = cost;
+}
+
+// Costs, gradients and right answers of rows.
+static void cross_entropies(const answers *s, int64_t first, int64_t last) {
+    const int64_t number = s->r->num_targets;
+    for (int64_t b = first; b < last; b += LANES) {  // as many rows as there are logarithms in one
+        const int64_t rows = lanes_left(last, b);
+        vec totals = {}, largest = {};
+        for (int64_t i = 0; i < rows; i++) {
+            const REAL *z = s->z + (b + i) * PADDED(number);
+            const int64_t best = largest_column(z, number);
+            s->correct[b + i] = best == s->classes[b + i];
+            largest[i] = z[best];
+            totals[i] = exponentials(s, b + i, largest[i]);
+        }
+        vec shifts = largest + log_vec(totals);
+        for (int64_t i = 0; i < rows; i++) cross_entropy(s, b + i, totals[i], shifts[i]);
+    }
 }
 
 static void hinge_of_classes(const answers *s, int64_t b) {
@@ -153,10 +182,13 @@ static void answer_rows(const answers *s, int64_t first, int64_t last) {
     if (needs_outputs)
         activate((int)r->output_function, s->z + first * row, s->a + first * row, (last - first) * row,
                  r->output_number);
+    if (r->loss == CROSS_ENTROPY) {
+        cross_entropies(s, first, last);
+        return;
+    }
     for (int64_t b = first; b < last; b++) {
         s->correct[b] = right_answers(s, b);
-        if (r->loss == CROSS_ENTROPY) cross_entropy(s, b);
-        else if (r->loss == HINGE && s->classes) hinge_of_classes(s, b);
+        if (r->loss == HINGE && s->classes) hinge_of_classes(s, b);
         else of_columns(s, b);
     }
     if (!from_z && r->output_function != IDENTITY)

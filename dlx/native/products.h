@@ -158,10 +158,16 @@ static void multiply(const matrix_product *p, int64_t first, int64_t last, REAL 
             const REAL *b = p->b + k0 * p->b_row + n;
             int64_t b_row = p->b_row, safe = length;
             if (copies) {
-                for (int64_t k = 0; k < length; k++)
-                    for (int j = 0; j < vectors; j++)
-                        store(panel + (k * vectors + j) * LANES,
-                              load_part(b + k * p->b_row + j * LANES, lanes_left(p->n, n + j * LANES)));
+                const int64_t columns = p->n - n < vectors * LANES ? p->n - n : vectors * LANES;
+                if (columns == 2 * LANES)
+                    for (int64_t k = 0; k < length; k++)
+                        for (int j = 0; j < 2; j++)
+                            store(panel + (k * 2 + j) * LANES, load(b + k * p->b_row + j * LANES));
+                else
+                    for (int64_t k = 0; k < length; k++)
+                        for (int j = 0; j < vectors; j++)
+                            store(panel + (k * vectors + j) * LANES,
+                                  load_part(b + k * p->b_row + j * LANES, lanes_left(columns, j * LANES)));
                 b = panel;
                 b_row = vectors * LANES;
             } else {

@@ -103,7 +103,8 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45], np.float
 def test_nan_infinity_and_zero_are_as_ieee_has_them(name: str) -> None:
     with np.errstate(all="ignore"):
         expected = NAMES[name](SPECIAL.astype(np.float64)).astype(np.float32)
-    x = SPECIAL if name != "log1p" else SPECIAL[[0, 1, 3, 4, 5]]
-    expected = expected if name != "log1p" else expected[[0, 1, 3, 4, 5]]
+    inside = SPECIAL != SPECIAL  # NaN
+    inside |= (SPECIAL >= RANGES[name][0]) & (SPECIAL <= 1) if name == "log1p" else True
+    x, expected = SPECIAL[inside], expected[inside]
     np.testing.assert_array_max_ulp(computed(name, x)[1:], expected[1:], 2)
     assert np.isnan(computed(name, x)[0])
