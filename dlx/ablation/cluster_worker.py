@@ -4,9 +4,11 @@ The machine that leads the ablation writes that down (`dlx.ablation.cluster`): a
 of the ablation's files and writes none. This module knows nothing of how things travel.
 """
 
+import contextlib
 import functools
 import hashlib
 import queue
+import shutil
 import socket
 import tempfile
 import threading
@@ -29,7 +31,7 @@ from dlx.config import load as config_files
 from dlx.data.pipeline import Pool
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DataError, DlxError, RunError, StorageError
-from dlx.runs import checkpoints, make_directory, storage_errors
+from dlx.runs import checkpoints, locks, make_directory, storage_errors
 from dlx.runs.ablations import COHORT, METRICS, PRETRAINING, cohort_folder
 from dlx.runs.checkpoints import Checkpoint
 from dlx.runs.directory import RunDirectory
@@ -43,6 +45,8 @@ from dlx.training.store import CohortStore
 from dlx.training.trainer import Trainer
 
 _SECONDS = 0.2  # between two questions whether to stop
+_SCRATCH, _LOCK = "dlx-cohort-", ".lock"
+_SECONDS_TO_LOCK = 60  # a folder, from when its lock's file is made
 
 Send = Callable[[tuple[str, Any]], object]
 
@@ -176,8 +180,8 @@ def _train(
     order: Order, asked: Asked, pools: Mapping[str, Pool], stopping: threading.Event, send: Send
 ) -> tuple[str, Any]:
     """Train a cohort in a folder that is removed then, and return the last news of it."""
-    with tempfile.TemporaryDirectory(prefix="dlx-cohort-") as scratch:
-        directory = Path(scratch) / "runs" / "ablation" / "here"
+    with _scratch() as scratch:
+        directory = scratch / "runs" / "ablation" / "here"
         try:
             make_directory(directory)
             work, runs = _work(order, asked, pools, directory, stopping, send)
@@ -185,6 +189,19 @@ def _train(
             return "broken", _of_host(error)
         kind, content = trained(work, asked.cohort, runs)
         return kind, _of_host(content) if kind == "broken" else content
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give a folder that is removed then; those whose processes were killed are removed now."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            lock = folder / _LOCK
+            is_new = time.time() - lock.stat().st_mtime < _SECONDS_TO_LOCK
+            if not is_new and not locks.is_held(lock):
+                shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as name, locks.hold(Path(name) / _LOCK):
+        yield Path(name)
 
 
 def _of_host(error: DlxError) -> DlxError:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import importlib.util
+import os
 import pickle
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,15 @@ import pytest
 
 from dlx import api
 from dlx.ablation.cluster import Cluster, _Node, asked_of, order_of
-from dlx.ablation.cluster_worker import Asked, difference, facts, news, write_ended, write_saved
+from dlx.ablation.cluster_worker import (
+    Asked,
+    _scratch,
+    difference,
+    facts,
+    news,
+    write_ended,
+    write_saved,
+)
 from dlx.ablation.execution import Work
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import source_of
@@ -23,7 +33,7 @@ from dlx.config.dump import to_plain
 from dlx.config.load import dump
 from dlx.data.pipeline import Pool
 from dlx.errors import ConfigError, DlxError
-from dlx.runs import RunDirectory, checkpoints, documents, make_directory
+from dlx.runs import RunDirectory, checkpoints, documents, locks, make_directory
 from dlx.runs.ablations import cohort_folder
 from dlx.runs.info import describe
 from dlx.training.exactness import InexactError
@@ -115,6 +125,26 @@ def test_a_worker_that_is_told_to_stop_saves(tmp_path: Path, one_thread: None) -
     assert [kind for kind, _ in sent.news(sent.asked())][-1] == "done"
     sent.ledger.add(sent.cohort)
     assert_same(sent.run.path, sent.local)
+
+
+def test_folders_of_workers_that_were_killed_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, trains, begins = (tmp_path / f"dlx-cohort-{name}" for name in ("a", "b", "c"))
+    for folder in (killed, trains, begins):
+        folder.mkdir()
+        (folder / ".lock").touch()
+    with locks.hold(trains / ".lock"):
+        for folder in (killed, trains):
+            os.utime(folder / ".lock", (0, 0))
+        with _scratch() as own:
+            assert {path.name for path in tmp_path.iterdir()} == {
+                own.name,
+                trains.name,
+                begins.name,
+            }
+    assert not own.exists()
 
 
 def test_what_a_host_cannot_train_is_said_with_its_name(tmp_path: Path, one_thread: None) -> None:
