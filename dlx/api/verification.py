@@ -91,6 +91,12 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
             f"{run.path} was trained by an earlier version of dlx, which drew other random "
             "numbers; train it again, or verify it with that version"
         )
+    if exactness.has_other_arithmetic(run.info):
+        told = (
+            f"{run.path} was trained by a version of dlx whose native engine computes other last "
+            "digits: trained again, other bits may come out"
+        )
+        warnings.warn(told, DlxWarning, stacklevel=3)
     for note in run.info.get("inexact") or []:
         others = [name for name in exactness.ALL if name in note]
         words = f"{run.path} went on with other {' and '.join(others)} at step {note['step']:,}"

@@ -115,7 +115,8 @@ def resume(
     allow_inexact: Annotated[
         bool,
         typer.Option(
-            "--allow-inexact", help="Go on with another torch or processor, and own threads."
+            "--allow-inexact",
+            help="Go on with another torch, processor or arithmetic, and own threads.",
         ),
     ] = False,
     no_figures: NoFigures = False,
@@ -133,8 +134,8 @@ def resume(
     changed: KEY=VALUE then trains a new run from the start.
 
     A run goes on as if it had never stopped, with as many threads as before. With another version
-    of torch or another processor the bits would differ: that is refused, unless --allow-inexact is
-    given, of which run.json keeps a note.
+    of torch, another processor or another arithmetic of the native engine the bits would differ:
+    that is refused, unless --allow-inexact is given, of which run.json keeps a note.
 
     \b
     Examples:

@@ -23,6 +23,8 @@ from dlx.native.build import (
 )
 
 LEVEL_VARIABLE = "DLX_NATIVE_LEVEL"
+# Of the bits that the kernels compute: another number where these change.
+ARITHMETIC = 2
 
 
 class Unavailable(Exception):

@@ -41,6 +41,7 @@ _TYPES: dict[str, type | UnionType] = {
     "engine": str | None,
     "differs_elsewhere": list | None,
     "generator": str | None,
+    "arithmetic": int | None,
 }
 
 
@@ -69,6 +70,7 @@ _ORDER = (
         "engine",
         "differs_elsewhere",
         "generator",
+        "arithmetic",
         "created",
         "started",
         "ended",

@@ -1,18 +1,20 @@
 """What the bits of a run depend on beside its config and data: engine, threads, torch, processor.
 
 A checkpoint holds them. A session goes on by the same engine, or not at all. The native engine
-depends on nothing else. With torch's, a session takes over the number of threads; where torch or
-the processor are others, it would not come to the bits of a run that was never stopped, and is
-refused unless the user allows it. run.json then says so under `inexact`:
+depends on its own arithmetic alone, which few versions of dlx change. With torch's, a session takes
+over the number of threads; torch and the processor matter too. Where one of these is another, a
+session would not come to the bits of a run that was never stopped, and is refused unless the user
+allows it. run.json then says so under `inexact`:
 
     step       how many steps the run had taken
-    threads, torch, processor    of those that differ, what it was before and is from there on
+    threads, torch, processor, arithmetic    of those that differ, what it was before and is from
+                                             there on
 """
 
 import contextlib
 import functools
 import platform
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,13 @@ from dlx.native import library
 from dlx.runs.checkpoints import Checkpoint
 from dlx.streams import GENERATOR
 
-ALL = ("threads", "torch", "processor")
-_WORDS = {"threads": "{} threads", "torch": "torch {}", "processor": "{}"}
+ALL = ("threads", "torch", "processor", "arithmetic")
+_WORDS = {
+    "threads": "{} threads",
+    "torch": "torch {}",
+    "processor": "{}",
+    "arithmetic": "the native engine's arithmetic {}",
+}
 
 
 class InexactError(RunError):
@@ -34,7 +41,7 @@ class InexactError(RunError):
 def circumstances(device: torch.device, engine: str) -> dict[str, Any]:
     """Return what a checkpoint holds of the process that saves it."""
     where = {"engine": engine, "generator": GENERATOR}
-    return where | (_of_torch(device) if engine == "torch" else {})
+    return where | (_of_torch(device) if engine == "torch" else {"arithmetic": library.ARITHMETIC})
 
 
 def _of_torch(device: torch.device) -> dict[str, Any]:
@@ -67,14 +74,26 @@ def changed(
 ) -> dict[str, list[Any]]:
     """Return what is other than when a checkpoint was saved: by name, what it was and what it is.
 
-    Those of the native engine know none of it, those of earlier versions not the processor.
+    Those of the native engine know its arithmetic alone, those of old versions no processor.
     """
-    now = _of_torch(device)
+    now = _of_torch(device) | {"arithmetic": library.ARITHMETIC}
+    before = _first_arithmetic(saved.metadata) | saved.metadata
     return {
-        name: [saved.metadata[name], now[name]]
+        name: [before[name], now[name]]
         for name in names
-        if name in saved.metadata and saved.metadata[name] != now[name]
+        if name in before and before[name] != now[name]
     }
+
+
+def _first_arithmetic(told: Mapping[str, Any]) -> dict[str, int]:
+    """Return the arithmetic of what the native engine trained before its number was kept."""
+    return {"arithmetic": 1} if told.get("engine") == "native" else {}
+
+
+def has_other_arithmetic(info: Mapping[str, Any]) -> bool:
+    """Return whether a run was trained by a native engine that computed other bits."""
+    own = (_first_arithmetic(info) | info).get("arithmetic")
+    return own not in (None, library.ARITHMETIC)
 
 
 def check(

@@ -253,7 +253,7 @@ class _StageStore(Store):
             saved = checkpoints.load_newest(self.folder)
         except RunError:
             return None
-        differs = saved is not None and changed(saved, device, ["torch", "processor"])
+        differs = saved is not None and changed(saved, device, ["torch", "processor", "arithmetic"])
         return None if differs else saved
 
     def resume(

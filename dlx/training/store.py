@@ -27,6 +27,7 @@ from torch import Tensor
 from dlx.config.load import dump
 from dlx.errors import DlxWarning, RunError
 from dlx.models.plain import PlainForm
+from dlx.native import library
 from dlx.runs import RunDirectory, checkpoints, documents, make_directory, timestamp, weights
 from dlx.runs.ablations import (
     COHORT,
@@ -157,6 +158,7 @@ def shared_fields(job: Job, baselines: dict[Any, Any]) -> dict[str, Any]:
         "engine": job.member.engine,
         "differs_elsewhere": differs_elsewhere(job),
         "generator": GENERATOR,
+        **({"arithmetic": library.ARITHMETIC} if job.member.engine == "native" else {}),
     }
 
 

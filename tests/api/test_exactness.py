@@ -11,8 +11,9 @@ import torch
 
 from dlx import api
 from dlx.cli import main
-from dlx.errors import Interrupted
-from dlx.runs import checkpoints
+from dlx.errors import DlxWarning, Interrupted
+from dlx.native import library
+from dlx.runs import RunDirectory, checkpoints
 from dlx.training.exactness import InexactError
 
 CONFIG: dict[str, Any] = {
@@ -93,6 +94,25 @@ def test_another_torch_or_processor_is_refused_unless_it_is_allowed(
     [entry] = run.info["inexact"]
     assert entry.pop("step") == 6
     assert {name: values[0] for name, values in entry.items()} == other
+
+
+def test_another_arithmetic_of_the_native_engine_is_refused_or_noted(tmp_path: Path) -> None:
+    config = CONFIG | {"train": CONFIG["train"] | {"engine": "native"}}
+    training = api.new_training(api.prepare(config), runs_dir=tmp_path)
+    with pytest.raises(Interrupted):
+        training.train(stop)
+    saved = checkpoints.load_newest(training.path / "checkpoints")
+    assert saved is not None and saved.metadata.pop("arithmetic") == library.ARITHMETIC
+    saved.path.unlink()  # a version that had no number of it saved another
+    checkpoints.save(training.path / "checkpoints", saved.step, saved.tensors, saved.metadata)
+    with pytest.raises(InexactError, match="saved with the native engine's arithmetic 1, this"):
+        api.resume(training.path)
+    run = api.resume(training.path, allow_inexact=True)
+    step = saved.step
+    assert run.info["inexact"] == [{"step": step, "arithmetic": [1, library.ARITHMETIC]}]
+    RunDirectory(run.path).write_info(arithmetic=1, inexact=None)
+    with pytest.warns(DlxWarning, match="native engine computes other last digits"):
+        assert api.verify(run.path)["verified"][0]["identical"]
 
 
 def test_own_threads_are_kept_and_noted_where_that_is_allowed(

@@ -127,6 +127,14 @@ def test_a_training_has_the_stored_bits_at_every_level(
         assert digests(name, precision) == STORED[name][precision], level
 
 
+def test_the_digests_are_of_this_arithmetic() -> None:
+    assert STORED["arithmetic"] == library.ARITHMETIC
+
+
 if __name__ == "__main__":  # writes the digests anew
     every = {name: {p: digests(name, p) for p in PRECISIONS} for name in trainings()}
-    Path(__file__).with_name("digests.json").write_text(json.dumps(every, indent=1) + "\n")
+    if STORED["arithmetic"] == library.ARITHMETIC:
+        changed = [name for name in every if STORED.get(name, every[name]) != every[name]]
+        assert not changed, f"other bits of {changed} need another number in dlx/native/library.py"
+    written = {"arithmetic": library.ARITHMETIC, **every}
+    Path(__file__).with_name("digests.json").write_text(json.dumps(written, indent=1) + "\n")
