@@ -173,8 +173,7 @@ static void multiply(const matrix_product *p, int64_t first, int64_t last, REAL 
             } else {
                 // The rows of B whose whole vectors lie inside it.
                 int64_t inside = p->b_size - (k0 * p->b_row + n + vectors * LANES);
-                safe = inside < 0 ? 0 : inside / p->b_row + 1;
-                if (safe > length) safe = length;
+                if (inside < (length - 1) * p->b_row) safe = inside < 0 ? 0 : inside / p->b_row + 1;
             }
             for (int64_t m = first; m < last; m += most) {
                 const int rows = last - m < most ? (int)(last - m) : most;

@@ -77,7 +77,7 @@ def changed(
     Those of the native engine know its arithmetic alone, those of old versions no processor.
     """
     now = _of_torch(device) | {"arithmetic": library.ARITHMETIC}
-    before = _first_arithmetic(saved.metadata) | saved.metadata
+    before = {**_first_arithmetic(saved.metadata), **saved.metadata}
     return {
         name: [before[name], now[name]]
         for name in names
@@ -92,7 +92,7 @@ def _first_arithmetic(told: Mapping[str, Any]) -> dict[str, int]:
 
 def has_other_arithmetic(info: Mapping[str, Any]) -> bool:
     """Return whether a run was trained by a native engine that computed other bits."""
-    own = (_first_arithmetic(info) | info).get("arithmetic")
+    own = {**_first_arithmetic(info), **info}.get("arithmetic")
     return own not in (None, library.ARITHMETIC)
 
 
