@@ -40,7 +40,7 @@ def _line(error: Any, path: tuple[str | int, ...], root: Node, annotation: Any) 
     if kind == "missing":
         allowed = describe(descend(annotation, path, root.plain()))
         text = f"required, but not given (allowed: {allowed})"
-    elif is_key:
+    elif is_key and kind != "rule":
         text = _unknown_key(path, root, annotation)
     elif kind == "not_allowed":
         path = written  # perhaps a short form, such as `activation: relu` for {name: relu}
