@@ -70,7 +70,7 @@ class _Dotted(KeyMarker):
     def _check(self, key: str) -> str:
         if key not in self.others and self.meaning(key) is None:
             if (section := key.split(".")[0]) in ("name", *COMPARING):
-                raise rule(f"{section} is of all runs together; name a key that a run has")
+                raise rule(f"unknown key of a run: {section} is of all runs together")
             raise PydanticCustomError("unknown_key", "unknown key")
         return key
 
