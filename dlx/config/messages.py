@@ -74,8 +74,12 @@ def _unknown_key(path: tuple[str | int, ...], root: Node, annotation: Any) -> st
 
 
 def key_in_a_section(annotation: Any, key: str) -> str | None:
-    """Return the dotted key of a section's key: optimizer.lr for lr; train's come before others."""
+    """Return the dotted key of a section's key: optimizer.lr for lr.
+
+    Of several sections it is the last one, and before `search` any other.
+    """
     sections = [name for name in keys(annotation) if key in keys(child(annotation, name))]
+    sections.sort(key=lambda name: name != "search")
     return f"{sections[-1]}.{key}" if sections else None
 
 

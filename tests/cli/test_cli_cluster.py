@@ -131,8 +131,8 @@ SEARCHED = [
     *("--trials", "4", "--batch", "2", "--seeds", "2", "search.judge_seeds=2"),
 ]
 SEARCH = [
-    *("search", "digits", *SEARCHED, "data.limit=200", "train.epochs=20000"),
-    *("train.checkpoint_seconds=0.3", "--quiet"),
+    *("search", "digits", *SEARCHED, "data.limit=200", "train.epochs=2500"),
+    *("model.hidden=[6]", "train.checkpoint_seconds=0.3", "--quiet"),
 ]
 
 
