@@ -287,7 +287,8 @@ def _why_closed(verdict: Verdict, schedule: Schedule, seeds: int) -> str:
             return "decided"
         return "too few rows" if shows_rows and verdict.is_beyond_seeds else OPEN
     width = (verdict.difference.high - verdict.difference.low) / 2
-    if width <= schedule.half_width:
+    shows_spread = verdict.basis not in ("alike", "few pairs")  # pairs equal by chance have none
+    if shows_spread and width <= schedule.half_width:
         return "narrow enough"
     floor = replace(verdict.spread, share=0.0).width(schedule.least_confidence(seeds))
     return "too few rows" if shows_rows and floor > schedule.half_width else OPEN

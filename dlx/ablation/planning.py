@@ -247,7 +247,8 @@ def _check_points(section: AblationConfig, metric: str) -> None:
             "points; give the half of its interval as a number in its own units, or decided"
         )
     if is_share and section.seeds.half_width >= 1:
-        instead = "less than 100pp" if isinstance(until, str) else f"'{until:g}pp'"
+        points = isinstance(until, str) or section.seeds.half_width >= 100
+        instead = "less than 100pp" if points else f"'{until:g}pp'"
         raise ConfigError(
             f"ablation.seeds.until: received {until}, but {metric} lies between 0 and 1, so that "
             f"any interval is as narrow; give {instead}"

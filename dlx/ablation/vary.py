@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from dlx.config.nodes import read_value
-from dlx.config.schema import NUMBER
+from dlx.config.schema import ENDS, NUMBER
 from dlx.errors import ConfigError
 
-_RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?: (log|linear) ([1-9][0-9]*))?")
+_RANGE = re.compile(rf"{ENDS}(?: (log|linear) ([1-9][0-9]*))?")
 _MOST = 1_000_000  # values of a range
+_END = rf"(?:{NUMBER}|[-+]?\.?(?:inf|nan))"
+_LIKE_A_RANGE = re.compile(rf"{_END} ?\.\.[^/]*|\.\. ?{_END}.*", re.IGNORECASE)
 
 
 def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
@@ -26,6 +28,12 @@ def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
         return _numbers(key, values)
     seen: set[str] = set()
     for value in values:
+        if isinstance(value, str) and _LIKE_A_RANGE.fullmatch(value):
+            raise ConfigError(
+                f"{key}: received {value!r}, which is no range: after LOW..HIGH there may be log "
+                "or linear, and then how many values, as in '1e-4..1e-1 log 5'; a range stands "
+                "alone, not in a list"
+            )
         text = json.dumps(value)  # tells 1, 1.0 and true apart
         if text in seen:
             raise ConfigError(f"{key}: the list has {value!r} twice; remove one")
@@ -57,8 +65,8 @@ def read_option(
     where = f"{option} {text!r}"
     if not (key and equals and values.strip()):
         raise ConfigError(f"{where}: {cure}")
-    if ranges.fullmatch(values.strip()):
-        return key, values.strip()
+    if ranges.fullmatch(text := " ".join(values.split())):
+        return key, text
     problems: list[str] = []
     node = read_value(f"[{values}]", where, problems)
     if problems:

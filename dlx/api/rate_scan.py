@@ -17,7 +17,7 @@ from dlx.ablation import planning
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.config import load as config_files
-from dlx.config.schema import NUMBER, RunConfig
+from dlx.config.schema import ENDS, RunConfig
 from dlx.config.types import LAST_SEED
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DivergedError
@@ -150,7 +150,7 @@ class RateScan:
 
 def parse_range(text: str) -> tuple[float, float]:
     """Return the ends of a range of rates, `LOW..HIGH`; ConfigError where it is none."""
-    parts = re.fullmatch(rf"\s*({NUMBER})\.\.({NUMBER})\s*", text)
+    parts = re.fullmatch(rf"\s*{ENDS}\s*", text)
     low, high = map(float, parts.groups()) if parts else (0.0, 0.0)
     if not _LOWEST <= low < high <= _HIGHEST:
         raise ConfigError(

@@ -287,8 +287,14 @@ def _train(
         status = "failed" if crashed else "completed"
         _note_end(run, ended, status, before + time.monotonic() - began)
         if crashed:
-            reasons = experiment.reasons(crashed)
-            raise CrashedError(f"some trials could not be trained ({reasons}); the others were")
+            number = sum(trial.state == "failed" for trial in ended.progress.trials)
+            what = f"{number} of {len(ended.progress.trials)} trials"
+            if not number:
+                what = "some runs of the verdict"
+            raise CrashedError(
+                f"{what} could not be trained ({experiment.reasons(crashed)}); the search went on "
+                f"without them: once the cause is removed, `{_again(run)}` searches anew"
+            )
         if ended.best is None:
             raise ConfigError(f"{_why_no_best(ready, ended)}; {run.path / TRIALS} lists all trials")
     return Search(run.path)
@@ -302,14 +308,18 @@ def _write(ready: SearchPlan, run: RunDirectory, ended: Ended, show_test: bool) 
     """Write what is derived of the trials: best.yaml, trials.csv, summary.json and the page."""
     from dlx.report.search import page
 
-    command = f"dlx search {shlex.quote(str(run.path / CONFIG))}"
-    document = summary.summary_of(ready, ended, show_test=show_test, command=command)
+    document = summary.summary_of(ready, ended, show_test=show_test, command=_again(run))
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(run.path / TRIALS, texts.encoded(summary.trials_csv(ready, ended.progress.trials)))
     if ended.best is not None:
         write_atomic(run.path / BEST, summary.best_yaml(ready, ended.best).encode())
     page.write(run.path, document, config_files.dump(ready.config))
     run.write_files({SUMMARY: texts.encoded(text) + b"\n"})
+
+
+def _again(run: RunDirectory) -> str:
+    """Return the command that begins the same search in a directory of its own."""
+    return f"dlx search {shlex.quote(str(run.path / CONFIG))}"
 
 
 def _why_no_best(ready: SearchPlan, ended: Ended) -> str:

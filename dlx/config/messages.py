@@ -40,7 +40,7 @@ def _line(error: Any, path: tuple[str | int, ...], root: Node, annotation: Any) 
     if kind == "missing":
         allowed = describe(descend(annotation, path, root.plain()))
         text = f"required, but not given (allowed: {allowed})"
-    elif is_key:
+    elif is_key and kind != "rule":
         text = _unknown_key(path, root, annotation)
     elif kind == "not_allowed":
         path = written  # perhaps a short form, such as `activation: relu` for {name: relu}
@@ -74,8 +74,12 @@ def _unknown_key(path: tuple[str | int, ...], root: Node, annotation: Any) -> st
 
 
 def key_in_a_section(annotation: Any, key: str) -> str | None:
-    """Return the dotted key of a section's key: optimizer.lr for lr; train's come before others."""
+    """Return the dotted key of a section's key: optimizer.lr for lr.
+
+    Of several sections it is the last one, and before `search` any other.
+    """
     sections = [name for name in keys(annotation) if key in keys(child(annotation, name))]
+    sections.sort(key=lambda name: name != "search")
     return f"{sections[-1]}.{key}" if sections else None
 
 

@@ -29,6 +29,7 @@ Name = Annotated[
     AfterValidator(lambda name: normalize("NFC", name)),
 ]
 NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+ENDS = rf"(?!.*\.\.\.)({NUMBER})\.\.({NUMBER})"  # of a range; 1...9 may mean 1 to 9 or 1 to 0.9
 Device = Annotated[
     str, Text(r"auto|cpu|cuda(:[0-9]{1,99})?", "auto, cpu, cuda or cuda:N", ("auto", "cuda"))
 ]
@@ -68,6 +69,8 @@ class _Dotted(KeyMarker):
 
     def _check(self, key: str) -> str:
         if key not in self.others and self.meaning(key) is None:
+            if (section := key.split(".")[0]) in ("name", *COMPARING):
+                raise rule(f"unknown key of a run: {section} is of all runs together")
             raise PydanticCustomError("unknown_key", "unknown key")
         return key
 
@@ -76,7 +79,7 @@ DottedKey = Annotated[str, _Dotted()]
 Range = Annotated[
     str,
     Text(
-        rf"{NUMBER}\.\.{NUMBER}( (log|linear) [1-9][0-9]{{0,11}})?",
+        rf"{ENDS}( (log|linear) [1-9][0-9]{{0,11}})?",
         "a range (1..9, '0.001..1 log 7', '0..1 linear 5')",
     ),
 ]
@@ -84,7 +87,7 @@ Values = Annotated[list[Any], MinLen(1)] | Range
 Interval = Annotated[
     str,
     Text(
-        rf"{NUMBER}\.\.{NUMBER}( (log|linear)( [1-9][0-9]*)?)?",
+        rf"{ENDS}( (log|linear)( [1-9][0-9]*)?)?",
         "a range ('1e-4..1e-1 log', 16..256, '0.0..0.5', '0..1 linear 5')",
     ),
 ]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlx.ablation import vary
-from dlx.config.schema import NUMBER
+from dlx.config.schema import ENDS
 from dlx.errors import ConfigError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-_RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?: (log|linear)( [1-9][0-9]*)?)?")
+_RANGE = re.compile(rf"{ENDS}(?: (log|linear)( [1-9][0-9]*)?)?")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _DIGITS = 6  # of a number between the ends of a range: more would tell nothing
 MOST_POINTS = 100_000  # of a grid

@@ -7,7 +7,7 @@ import pytest
 from dlx.ablation.comparisons import OPEN, Compared, Judged, compare
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.statistics.sequential import Schedule, planned_looks
-from tests.ablation.simulated import grid, runs
+from tests.ablation.simulated import grid, run, runs
 
 VARIANTS = grid({"optimizer.lr": [1, 2, 3]})
 LEVELS = dict(zip([variant.name for variant in VARIANTS], (0.9, 0.5, 0.502), strict=True))
@@ -49,6 +49,15 @@ def test_an_interval_that_is_narrow_enough_ends_the_search() -> None:
     assert set(looked_at(5, half_width=0.5).standing.values()) == {"narrow enough"}
     assert set(looked_at(5, half_width=1e-5).standing.values()) == {OPEN}
     assert set(looked_at(9, half_width=1e-5).standing.values()) == {"all seeds"}
+
+
+@pytest.mark.parametrize(("seeds", "standing"), [(29, OPEN), (60, "narrow enough")])
+def test_a_few_pairs_that_are_equal_show_no_width(seeds: int, standing: str) -> None:
+    results = [run(own, seed, 1.0) for own in VARIANTS[:2] for seed in range(seeds)]
+    outcomes = Outcomes.of(VARIANTS[:2], results, seeds=range(seeds), folds=None)
+    schedule = Schedule(planned_looks(60), half_width=0.04)
+    compared = compare(outcomes, VARIANTS[:2], [], {"lr=2": "lr=1"}, [JUDGED], {}, (), schedule)
+    assert compared.standing == {"lr=2": standing}
 
 
 def test_intervals_are_wider_than_those_of_a_fixed_number() -> None:

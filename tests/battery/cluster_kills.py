@@ -1,6 +1,6 @@
 """Kills processes of clusters that commands start for themselves; prints counts as JSON.
 
-    python -m tests.battery.cluster_kills FOLDER SEED KILLS
+    python -m tests.battery.cluster_kills FOLDER SEED KILLS [ablate|search]
 
 A victim is the command, the cluster's head, its node or one of its workers, at any moment once the
 run's folder is there. What is left is gone on with, in turn on a cluster and without one, and what
@@ -19,10 +19,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.battery.faulty import Scene, wrong_end
-from tests.cli.test_cli_cluster import name_of, running
+from tests.battery.faulty import ON_CLUSTER, Scene, wrong_end
+from tests.cli.test_cli_cluster import LOCAL, SEARCHED, name_of, running
 
-_LONG = ["train.steps=60000", "log.every=6000", "train.checkpoint_seconds=0.2"]
+_LONG = {
+    "ablate": ["train.steps=60000", "log.every=6000", "train.checkpoint_seconds=0.2"],
+    "search": ["train.steps=30000", "log.every=3000", "train.checkpoint_seconds=0.2"],
+}
+ON_CLUSTER["search on a cluster"] = ["search", *SEARCHED, *LOCAL]
 _SECONDS_TO_START = 90.0
 _SECONDS_TO_END = 120.0  # of a dead head's node, which waits for it
 VICTIMS = "command", "head", "node", "worker"
@@ -45,13 +49,13 @@ def _title(process: int) -> str:
     return ""
 
 
-def kill_at_random(folder: Path, seed: int, kills: int) -> dict[str, Any]:
-    """Kill one process after another, each in a chain of one to three."""
+def kill_at_random(folder: Path, seed: int, kills: int, work: str = "ablate") -> dict[str, Any]:
+    """Kill one process after another, each in a chain of one to three; `work` is trained."""
     os.environ |= {"RAY_memory_monitor_refresh_ms": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    scene = Scene(folder, "ablate on a cluster", _LONG)
+    scene = Scene(folder, f"{work} on a cluster", _LONG[work])
     scene.clear()
     place = scene.begin.index("--cluster")
-    code, err = scene.ended([*scene.begin[:place], "--jobs", "2", *_LONG, "--quiet"])
+    code, err = scene.ended([*scene.begin[:place], "--jobs", "2", *_LONG[work], "--quiet"])
     assert (code, scene.compared()) == (0, ""), err  # this machine alone makes the same
     draw = random.Random(seed)
     counts: Counter[str] = Counter()
@@ -124,4 +128,5 @@ def _left(mark: str) -> list[str]:
 
 if __name__ == "__main__":
     os.environ.pop("LD_PRELOAD", None)
-    print(json.dumps(kill_at_random(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))  # noqa: T201
+    where, seed, kills, *work = sys.argv[1:]
+    print(json.dumps(kill_at_random(Path(where), int(seed), int(kills), *work)))  # noqa: T201

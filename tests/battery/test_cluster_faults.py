@@ -36,11 +36,12 @@ def test_every_fault_at_some_calls(
     record_property("counts", counts)
 
 
+@pytest.mark.parametrize("work", ["ablate", "search"])
 def test_kills_of_all_processes_of_a_cluster(
-    share: float, tmp_path: Path, record_property: Record
+    work: str, share: float, tmp_path: Path, record_property: Record
 ) -> None:
     command = [sys.executable, "-m", "tests.battery.cluster_kills"]
-    arguments = [tmp_path / "scene", 7, max(round(40 * share), 1)]
+    arguments = [tmp_path / "scene", 7, max(round(40 * share), 1), work]
     ended = subprocess.run(
         [*command, *map(str, arguments)], env=preloaded(tmp_path), capture_output=True, text=True
     )

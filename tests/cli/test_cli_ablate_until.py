@@ -32,6 +32,7 @@ VARIED = ["--vary", "model.activation=relu,tanh", "train.epochs=2"]
             "{until: 2, max: 60}",
             "ablation.seeds.until: received 2.0, but dev.accuracy lies between",
         ),
+        ("{until: 1.0e+9, max: 60}", "any interval is as narrow; give less than 100pp"),
         ("{until: 200pp, max: 60}", "any interval is as narrow; give less than 100pp"),
         ("{until: decided, max: 0}", "ablation.seeds.max: received 0 (allowed: an integer > 0)"),
         ("{until: decided, max: 4}", "ablation.seeds.max: received 4, but the first look is at 5"),

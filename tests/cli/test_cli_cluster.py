@@ -1,6 +1,7 @@
 """`--cluster ray`: what is refused, and what is left when its processes are killed."""
 
 import contextlib
+import functools
 import importlib.util
 import os
 import secrets
@@ -23,6 +24,7 @@ from dlx.cli import main
 from dlx.errors import ConfigError
 from tests.cli.conftest import Command, only_run, start
 from tests.same_folders import assert_same
+from tests.search.searches import told
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs dlx[ray]")
 ABLATE = ["ablate", "xor", "--vary", "model.hidden=[2],[3]", "--seeds", "3", "train.steps=20"]
@@ -124,6 +126,14 @@ LONG = [
     *("train.epochs=60000", "train.checkpoint_seconds=0.3", "data.limit=200", "--quiet"),
 ]
 LOCAL = ["--cluster", "ray", "--address", "local", "--workers", "2"]
+SEARCHED = [
+    *("--space", "optimizer.lr=1e-3..1e-1 log", "--space", "model.hidden=[4],[3]"),
+    *("--trials", "4", "--batch", "2", "--seeds", "2", "search.judge_seeds=2"),
+]
+SEARCH = [
+    *("search", "digits", *SEARCHED, "data.limit=200", "train.epochs=2500"),
+    *("model.hidden=[6]", "train.checkpoint_seconds=0.3", "--quiet"),
+]
 
 
 def running(mark: str) -> list[int]:
@@ -144,25 +154,42 @@ def wait_until(is_so: Callable[[], object], seconds: float = 60) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ablation as this machine trains it."""
-    folder = tmp_path_factory.mktemp("whole")
-    assert main([*LONG, "--jobs", "2", "--runs-dir", str(folder)]) == 0
-    return only_run(folder)
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str]], Path]:
+    """What this machine makes of a command."""
+
+    @functools.cache
+    def made(*command: str) -> Path:
+        folder = tmp_path_factory.mktemp("whole")
+        assert main([*command, "--jobs", "2", "--runs-dir", str(folder)]) == 0
+        return only_run(folder)
+
+    return lambda command: made(*command)
 
 
 @needs_ray
-@pytest.mark.slow("dlx/ablation/", "dlx/stopping.py")
+@pytest.mark.slow("dlx/ablation/", "dlx/search/", "dlx/stopping.py")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("what", ["the command", "the head", "the node", "Ctrl-C"])
+@pytest.mark.parametrize(
+    ("work", "what", "then"),
+    [
+        *((LONG, what, []) for what in ("the command", "the head", "the node", "Ctrl-C")),
+        (SEARCH, "the command", []),
+        (SEARCH, "the head", LOCAL),
+    ],
+)
 def test_nothing_is_left_running_and_nothing_is_lost(
-    what: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    work: list[str],
+    what: str,
+    then: list[str],
+    whole: Callable[[list[str]], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mark = secrets.token_hex(8)
     monkeypatch.setenv("DLX_MARK", mark)
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    started = start(*LONG, *LOCAL, cwd=tmp_path, start_new_session=True)
+    started = start(*work, *LOCAL, cwd=tmp_path, start_new_session=True)
     wait_until(lambda: [*tmp_path.glob("runs/*/*/cohorts/*/checkpoints/step=*")])
     if what == "the command":
         started.kill()
@@ -189,8 +216,16 @@ def test_nothing_is_left_running_and_nothing_is_lost(
         time.sleep(0.2)
     assert not left, [*map(name_of, left)]
     monkeypatch.chdir(tmp_path)
-    assert main(["resume", "digits", "--quiet"]) == 0
-    assert_same(run, whole)
+    assert main(["resume", "digits", "--quiet", *then]) == 0
+    same_as(run, whole(work))
+
+
+def same_as(ours: Path, others: Path) -> None:
+    """Check that two ablations or searches came to the same, bit for bit."""
+    assert_same(ours, others)
+    if (ours / "search.yaml").exists():
+        assert told(ours) == told(others)
+        assert (ours / "best.yaml").read_bytes() == (others / "best.yaml").read_bytes()
 
 
 def name_of(pid: int) -> str:
@@ -266,24 +301,20 @@ def shorter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return only_run(folder)
 
 
-@pytest.fixture(scope="module")
-def depth(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The question of the course as this machine answers it."""
-    folder = tmp_path_factory.mktemp("depth")
-    words = ["ablate", "course/depth", "--jobs", "2", "--quiet", "--runs-dir", str(folder)]
-    assert main(words) == 0
-    return only_run(folder)
+DEPTH = ["ablate", "course/depth", "--quiet"]
 
 
 @needs_ray
-@pytest.mark.slow("dlx/ablation/", "configs/course/depth.yaml")
+@pytest.mark.slow("dlx/ablation/", "dlx/search/", "configs/course/depth.yaml")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("who", ["member", "client"])
-def test_the_question_of_depth_has_the_bytes_of_this_machine_though_a_node_dies(
-    who: str, depth: Path, nodes: Nodes, tmp_path: Path
+@pytest.mark.parametrize(
+    ("work", "who"), [(DEPTH, "member"), (DEPTH, "client"), (SEARCH, "member")]
+)
+def test_it_has_the_bytes_of_this_machine_though_a_node_dies(
+    work: list[str], who: str, whole: Callable[[list[str]], Path], nodes: Nodes, tmp_path: Path
 ) -> None:
     where = ["--cluster", "ray", "--address", nodes.addresses[who]]
-    started = start("ablate", "course/depth", "--quiet", *where, cwd=tmp_path)
+    started = start(*work, *where, cwd=tmp_path)
     frozen: list[int] = []
     wait_until(lambda: frozen.extend(nodes.freeze()) or frozen or started.poll() is not None, 120)
     assert frozen, started.communicate()
@@ -296,7 +327,7 @@ def test_the_question_of_depth_has_the_bytes_of_this_machine_though_a_node_dies(
     run = only_run(tmp_path / "runs")
     [remark] = api.Ablation(run).info["remarks"]
     assert "a process that trained it died, and another one went on" in remark
-    assert_same(run, depth)
+    same_as(run, whole(work))
     nodes.add()
 
 

@@ -117,6 +117,10 @@ BAD = [
     ),
     ([*LR, "search.judge=120"], 3, "takes 120 of the 120 rows"),
     (["--space", "optimizer.lr"], 2, "--space 'optimizer.lr': write KEY=LOW..HIGH"),
+    (["--space", "optimizer.lr=1e-4..1e-1 lin"], 2, "received '1e-4..1e-1 lin', which is no range"),
+    (["--space", "optimizer.lr=1e-4...1"], 2, "received '1e-4...1', which is no range"),
+    (["--space", "name=a,b"], 2, "search.space.name: unknown key of a run: name is of all"),
+    (["--space", "search.seeds=1,2"], 2, "unknown key of a run: search is of all runs together"),
 ]
 
 

@@ -172,6 +172,7 @@ def test_overrides(write, texts, key, expected):
             "^override 'optimizer.lrr=1': optimizer.lrr: unknown key; did you mean",
         ),
         ("lr=0.1", "^override 'lr=0.1': lr: unknown key; did you mean 'optimizer.lr'"),
+        ("metric=dev.cost", "unknown key; did you mean 'ablation.metric'"),  # and search.metric
         ("epochs=5", "^override 'epochs=5': epochs: unknown key; did you mean 'train.epochs'"),
         ("optimzer.lr=1", "^override 'optimzer.lr=1': optimzer: unknown key; did you mean 'optim"),
         ("optimizer.lr=-1", r"optimizer.lr: received -1 \(allowed: a number > 0\)"),

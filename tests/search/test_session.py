@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlx import api
+from dlx import api, plugins
+from dlx.api.searching import CrashedError
 from dlx.config import load as config_files
 from dlx.errors import ConfigError, DivergedError, Interrupted, RunError, StorageError
 from dlx.runs.ablations import read_index
@@ -295,3 +296,22 @@ def test_the_journal_has_no_lock_that_a_kill_would_leave(
 def test_a_bound_without_end_is_refused(bound: str) -> None:
     with pytest.raises(ConfigError, match=r"search\.constraints: received '.*without end"):
         planned(constraints=[bound])
+
+
+def test_trials_that_break_are_left_out_and_how_to_search_anew_is_said(
+    tmp_path: Path, forgotten: None
+) -> None:
+    (tmp_path / "wave.py").write_text(
+        "import dlx\n\n@dlx.register('activation')\ndef wave(z):\n    'Breaks on wide layers.'\n"
+        "    if z.shape[-1] == 8:\n        raise RuntimeError('too wide')\n    return z.sin()\n"
+    )
+    plugins.load(tmp_path / "wave.py")
+    words = r"of 8 trials could not be trained \(cohort \d: RuntimeError: too wide \(wave\.py:7\)"
+    with pytest.raises(CrashedError, match=words) as broken:
+        trained(tmp_path, "model.activation=wave")
+    path = broken.value.run
+    assert path is not None and str(broken.value).endswith(
+        f"once the cause is removed, `dlx search {path / 'search.yaml'}` searches anew"
+    )
+    ends = {(trial["state"], *trial["settings"]["model.hidden"]) for trial in told(path)}
+    assert ends == {("completed", 4), ("failed", 8)}

@@ -1,5 +1,6 @@
 """The values among which a search looks."""
 
+import re
 from typing import Any
 
 import pytest
@@ -27,9 +28,9 @@ def test_ranges(text: str, low: float, high: float, is_log: bool, is_integer: bo
 
 
 def test_lists_and_counted_ranges_are_choices() -> None:
-    own = dimensions({"a": [[64], [128, 128]], "b": "0..1 linear 3", "c": ["relu", None]})
+    own = dimensions({"a": [[64], [128, 128]], "b": "0..1 linear 3", "c": ["../a.csv", None]})
     assert [list(one.values or ()) for one in own] == [
-        [[64], [128, 128]], [0.0, 0.5, 1.0], ["relu", None],
+        [[64], [128, 128]], [0.0, 0.5, 1.0], ["../a.csv", None],
     ]  # fmt: skip
     assert own[0].value(own[0].parameter([64])) == [64]
     assert num_points(own) == 12
@@ -50,7 +51,7 @@ def test_a_value_is_readable_and_within_the_range(parameter: float) -> None:
     [
         ("model.hidden=[64],[128,128]", "model.hidden", [[64], [128, 128]]),
         ("model.activation=relu,tanh", "model.activation", ["relu", "tanh"]),
-        ("optimizer.lr= 1e-4..1e-1 log ", "optimizer.lr", "1e-4..1e-1 log"),
+        ("optimizer.lr= 1e-4..1e-1  log ", "optimizer.lr", "1e-4..1e-1 log"),
     ],
 )
 def test_the_command_line(text: str, key: str, values: Any) -> None:
@@ -66,11 +67,21 @@ def test_the_command_line(text: str, key: str, values: Any) -> None:
         ({"optimizer.lr": "0..1 log"}, "search.space.optimizer.lr: .*ends above 0"),
         ({"optimizer.lr": [1, 1]}, "search.space.optimizer.lr: the list has 1 twice"),
         ({"optimizer.lr": "0..1e999"}, "both are finite"),
+        ({"optimizer.lr": ["0.1..1", "log"]}, "a range stands alone, not in a list"),
     ],
 )
 def test_bad_spaces(space: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         dimensions(space)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e-4..1 lin", "1e-4..1 Log", "1..2 log 0", "1..", "..1", "1 .. 2", "1..inf", "1...9"]
+)
+def test_what_is_no_range(text: str) -> None:
+    words = "which is no range: after LOW..HIGH there may be log or linear, and then how many"
+    with pytest.raises(ConfigError, match=rf"received '{re.escape(text)}', {words}"):
+        dimensions(dict([read(f"optimizer.lr={text}")]))
 
 
 def test_a_grid_needs_counted_values_and_not_a_billion() -> None:

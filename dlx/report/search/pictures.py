@@ -119,8 +119,8 @@ def _history(summary: Summary) -> list[Drawing]:
     axes.set_xlim(0.5, len(summary["trials"]) + 0.5)
     axes.set_ylabel(_axis_label(name), fontsize=9)
     style.label_below(axes, "trial")
-    place = "lower right" if summary["rising"][0] else "upper right"
-    axes.legend(fontsize=SMALL, loc=place, framealpha=0.9)
+    # Above: in any corner there may be trials.
+    axes.legend(fontsize=SMALL, loc="lower right", bbox_to_anchor=(1, 1), ncols=9, frameon=False)
     caption = (
         "Each dot is a trial, the mean over its seeds; the line is the best so far. The thin lines "
         "divide batches: the trials of a batch were chosen together, from what was known before. "
