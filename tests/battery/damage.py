@@ -45,10 +45,10 @@ def ask(line: str) -> Answer:
     text = out.getvalue()
     with contextlib.suppress(ValueError):
         text = _without_circumstances(json.loads(text))
-    return Answer(code, text, _results() if line.startswith(_MAKERS) else {}, err.getvalue())
+    return Answer(code, text, _results() if line.startswith(MAKERS) else {}, err.getvalue())
 
 
-_MAKERS = ("resume", "export")
+MAKERS = ("resume", "export")
 
 
 def _results() -> dict[str, str]:

@@ -19,9 +19,9 @@ from tests.battery.faulty import WORKS
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
-def tried(folder: Path, *arguments: object) -> dict[str, Any]:
+def tried(folder: Path, *arguments: object, by: str = "faulty") -> dict[str, Any]:
     """Return counts of what was tried; nothing was wrong."""
-    command = [sys.executable, "-m", "tests.battery.faulty", folder / "scene", *arguments]
+    command = [sys.executable, "-m", f"tests.battery.{by}", folder / "scene", *arguments]
     ended = subprocess.run(
         [*map(str, command)], env=preloaded(folder), capture_output=True, text=True
     )
@@ -35,7 +35,8 @@ def tried(folder: Path, *arguments: object) -> dict[str, Any]:
 @pytest.mark.slow("dlx/runs/", "dlx/training/", "dlx/ablation/", "dlx/search/", "dlx/tracking/")
 @pytest.mark.parametrize("work", ["train natively", "ablate in processes", "search"])
 def test_some_faults(work: str, tmp_path: Path) -> None:
-    faults = "kill in a write", "kill before a removal", "full disk", "short writes"
+    faults = ["kill in a write", "kill before a removal", "full disk", "short writes"]
+    faults += ["error of a read", "error of a close"]
     counts = tried(tmp_path, work, "calls", 1, *faults)
     assert all(part["tried"] == 1 for part in counts.values())
     total: Counter[str] = sum((Counter(part) for part in counts.values()), Counter())
@@ -74,4 +75,13 @@ def test_small_disks(work: str, share: float, tmp_path: Path, record_property: R
         pytest.skip("a small disk is mounted by root alone")
     counts = tried(tmp_path, work, "disks", round(20 * share))
     assert counts["small disks"]["exit 9"] > 0
+    record_property("counts", counts)
+
+
+@pytest.mark.battery
+def test_reads_of_commands_that_look_at_runs(
+    share: float, tmp_path: Path, record_property: Record
+) -> None:
+    counts = tried(tmp_path, round(20 * share), by="reading")
+    assert counts["reads of commands"]["tried"] > 0
     record_property("counts", counts)
