@@ -37,10 +37,14 @@ class Answer:
     err: str
 
 
-def ask(line: str) -> Answer:
-    """Run a command line in the folder in which the process stands."""
+def ask(line: str, during: contextlib.AbstractContextManager[Any] | None = None) -> Answer:
+    """Run a command line in the folder in which the process stands, during a context."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        during or contextlib.nullcontext(),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         code = main(line.split())
     text = out.getvalue()
     with contextlib.suppress(ValueError):

@@ -21,18 +21,18 @@ import torch
 from dlx.errors import DlxWarning
 from tests.battery import scenes
 from tests.battery.damage import DOCUMENTED_CODES, MAKERS, Answer, ask, copied
-from tests.battery.faults import FAULTS, calls, faults
+from tests.battery.faults import FAULTS, calls, faults, state
 from tests.battery.test_damage import COMMANDS
 
 _FAULT = FAULTS["error of a read"]
 
 
-def asked(line: str) -> Answer:
-    """Run a command line in the folder in which the process stands."""
+def asked(line: str, at: int = -1) -> Answer:
+    """Run a command line in the folder in which the process stands; a read of it may fail."""
     with warnings.catch_warnings():
         warnings.simplefilter("default", DlxWarning)
         try:
-            return ask(line)
+            return ask(line, faults(Path.cwd() / "runs", _FAULT, at))
         except Exception as error:
             return Answer(1, "", {}, f"Traceback: {error!r}")
 
@@ -64,18 +64,17 @@ def run(folder: Path, number: int) -> dict[str, Any]:
     wrong: list[str] = []
     for line in COMMANDS:
         draw = random.Random(line)
-        with copied(scene, copy), faults(copy / "runs", _FAULT, -1) as own:
+        with copied(scene, copy):
             whole = asked(line)
-            count = calls(own, _FAULT)
+            count = calls(state(), _FAULT)
         few = min(number, count)
         for at in (int((place + draw.random()) * count / few) for place in range(few)):
             with copied(scene, copy):
-                with faults(copy / "runs", _FAULT, at) as own:
-                    answer = asked(line)
-                    met = own.met
-                counts["tried" if met else "not met"] += 1
+                answer = asked(line, at)
+                is_met = state().met > 0
+                counts["tried" if is_met else "not met"] += 1
                 counts[f"exit {answer.code}"] += 1
-                if met and (said := problem(line, whole, answer)):
+                if is_met and (said := problem(line, whole, answer)):
                     wrong.append(f"{line}, read {at} of {count}: {said}")
     return {"reads of commands": {"counts": counts, "wrong": wrong}}
 
