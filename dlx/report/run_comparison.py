@@ -118,8 +118,10 @@ def gather(paths: Sequence[str], runs_dir: Path) -> Gathered:
             warnings.append(f"{older.path} is left out: {run.path} has the same config and seed")
         members[key] = run
     if not families:
+        reasons = f" ({'; '.join(dict.fromkeys(warnings))})" if warnings else ""
         raise RunError(
-            f"none of {', '.join(paths)} has a run that has ended; `dlx resume` continues a run"
+            f"none of {', '.join(paths)} has a run that has ended{reasons}; `dlx resume` continues "
+            "a run"
         )
     configs = [next(iter(members.values())).config for members in families.values()]
     variants = _named(configs)
