@@ -35,12 +35,17 @@ def tried(folder: Path, *arguments: object, by: str = "faulty") -> dict[str, Any
 @pytest.mark.slow("dlx/runs/", "dlx/training/", "dlx/ablation/", "dlx/search/", "dlx/tracking/")
 @pytest.mark.parametrize("work", ["train natively", "ablate in processes", "search"])
 def test_some_faults(work: str, tmp_path: Path) -> None:
-    faults = ["kill in a write", "kill before a removal", "full disk", "short writes"]
-    faults += ["error of a read", "error of a close"]
+    faults = "kill in a write", "kill before a removal", "full disk", "short writes"
     counts = tried(tmp_path, work, "calls", 1, *faults)
     assert all(part["tried"] == 1 for part in counts.values())
     total: Counter[str] = sum((Counter(part) for part in counts.values()), Counter())
     assert total["killed"] > 0 and total["exit 9"] > 0 and total["exit 0"] > 0
+
+
+@pytest.mark.slow("dlx/runs/", "dlx/training/store.py", "dlx/ablation/")
+def test_some_reads_and_closes(tmp_path: Path) -> None:
+    counts = tried(tmp_path, "ablate", "calls", 2, "error of a read", "error of a close")
+    assert [part["tried"] for part in counts.values()] == [2, 2, 2, 2]
 
 
 @pytest.mark.battery
