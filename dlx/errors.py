@@ -83,6 +83,13 @@ class StorageError(DlxError):
     exit_code = 9
 
 
+class UnreadableError(RunError, StorageError):
+    """A file of a run that is there, and that the disk or the system does not give.
+
+    It may be whole: nothing that can be made again is made in its place.
+    """
+
+
 class ClusterError(DlxError):
     """The cluster that trained was lost; what it had sent is saved."""
 
@@ -95,6 +102,16 @@ class Interrupted(DlxError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
+
+def of_disk(error: BaseException) -> StorageError | None:
+    """Return an error of the disk as one that the user can do something about, else None."""
+    if isinstance(error, OSError) and error.errno in DISK:
+        return StorageError(f"{error.filename or 'a file'}: {error.strerror}")
+    return None
 
 
 # What torch, the C++ library and the loader of libraries say of it in errors without a class.

@@ -5,7 +5,7 @@ import errno
 import pytest
 import torch
 
-from dlx.errors import did_you_mean, is_out_of_memory
+from dlx.errors import did_you_mean, is_out_of_memory, of_disk
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,14 @@ def test_memory_is_out(error: BaseException) -> None:
 )
 def test_something_else_is_wrong(error: BaseException) -> None:
     assert not is_out_of_memory(error)
+
+
+def test_errors_of_the_disk() -> None:
+    error = of_disk(OSError(errno.EIO, "Input/output error", "runs/a"))
+    assert error is not None and str(error) == "runs/a: Input/output error"
+    assert error.exit_code == 9
+    assert of_disk(FileNotFoundError(errno.ENOENT, "No such file", "a")) is None
+    assert of_disk(ValueError("a")) is None
 
 
 def test_a_name_in_other_capitals_is_the_nearest() -> None:

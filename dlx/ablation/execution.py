@@ -14,7 +14,7 @@ from dlx.ablation.ledger import Ledger
 from dlx.ablation.loading import result_of
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun
 from dlx.ablation.results import RunResult
-from dlx.errors import DlxError, StorageError, is_out_of_memory
+from dlx.errors import DlxError, StorageError, is_out_of_memory, of_disk
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import cohort_folder
 from dlx.tracking.evaluations import Evaluation
@@ -88,7 +88,9 @@ def train_cohort(work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun]) 
         )
     except (Stopped, StorageError):
         raise
-    except (Exception, SystemExit):
+    except (Exception, SystemExit) as error:
+        if (failure := of_disk(error)) is not None:
+            raise failure from error
         store.finish()  # for the runs that had ended
         raise
 

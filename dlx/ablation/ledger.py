@@ -9,7 +9,7 @@ from typing import Any
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.config.dump import to_plain
 from dlx.config.schema import COMPARING
-from dlx.errors import RunError
+from dlx.errors import RunError, UnreadableError
 from dlx.runs import storage_errors
 from dlx.runs.ablations import (
     COHORT,
@@ -48,6 +48,8 @@ class Ledger:
         self._written = self._took = 0.0  # when index.json was written, and how long that took
         try:
             self.runs: dict[str, IndexedRun] = read_index(directory)
+        except UnreadableError:
+            raise
         except RunError as error:
             if not repair:
                 raise
@@ -58,6 +60,8 @@ class Ledger:
                 document = self._read(cohort)
                 if repair and document is not None:
                     of_cohort(cohort_folder(directory, cohort.number), document)
+            except UnreadableError:
+                raise
             except RunError as error:
                 if not repair:
                     raise

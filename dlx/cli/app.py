@@ -38,6 +38,7 @@ from dlx.cli.output import OutputClosed, complain, lenient, note
 from dlx.cli.without_torch import leave_out_torch
 from dlx.data import functions
 from dlx.errors import (
+    DISK,
     ClusterError,
     ConfigError,
     DlxError,
@@ -52,10 +53,7 @@ from dlx.stopping import end, numbers, watched
 # The base class of all usage errors: click's in some versions of typer, typer's own in others.
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
 
-_STORAGE = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
-    *(errno.EROFS, errno.EACCES, errno.EPERM),
-)
+_STORAGE = (*DISK, errno.EACCES, errno.EPERM)
 
 _LOOK_UPS = ("course", "list", "config", "runs")  # commands that compute nothing
 

@@ -361,8 +361,9 @@ def _write(folder: Path, files: dict[str, bytes]) -> list[Path]:
                     f"cannot write {folder / name}: there is a file of another kind; choose "
                     "another directory"
                 )
-    for name, content in files.items():
-        write_atomic(folder / name, content)
+    # First what an export is known by, so that one that was broken off can be made again.
+    for name in sorted(files, key=lambda name: name != script.name):
+        write_atomic(folder / name, files[name])
     return [folder / name for name in files]
 
 

@@ -1,7 +1,6 @@
 """The comparison of any runs: those of one config are a variant, the first is the baseline."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +14,9 @@ from dlx.config.dump import flat, inline
 from dlx.config.nodes import read_file
 from dlx.errors import ConfigError, RunError, did_you_mean
 from dlx.report.run_list import IGNORED, differing
-from dlx.runs import RunDirectory, list_runs
+from dlx.runs import RunDirectory
 from dlx.runs.ablations import infos, read_index, read_summary
+from dlx.runs.directory import runs_of
 from dlx.training.finding import find, with_differences
 
 _ENDED = ("completed", "stopped_early", "diverged", "failed")
@@ -118,8 +118,10 @@ def gather(paths: Sequence[str], runs_dir: Path) -> Gathered:
             warnings.append(f"{older.path} is left out: {run.path} has the same config and seed")
         members[key] = run
     if not families:
+        reasons = f" ({'; '.join(dict.fromkeys(warnings))})" if warnings else ""
         raise RunError(
-            f"none of {', '.join(paths)} has a run that has ended; `dlx resume` continues a run"
+            f"none of {', '.join(paths)} has a run that has ended{reasons}; `dlx resume` continues "
+            "a run"
         )
     configs = [next(iter(members.values())).config for members in families.values()]
     variants = _named(configs)
@@ -136,10 +138,8 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
     for text in paths:
         family = next((f for f in (Path(text), runs_dir / text) if _is_family(f)), None)
         if family is not None:
-            listed, damaged = list_runs(family.parent)
-            warnings += [told for told in damaged if told.startswith(f"{family}{os.sep}")]
             # Oldest first, since the first run's variant is the baseline.
-            runs = [run for run in reversed(listed) if run.path.parent == family]
+            runs = runs_of([family], warnings)[::-1]
             # A search of that name has judged its best trial itself.
             runs = [run for run in runs if run.read_info()["kind"] != "search"]
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlx.errors import RunError
+from dlx.errors import RunError, UnreadableError
 from dlx.runs.files import (
     make_directory,
     read_plain,
@@ -74,7 +74,7 @@ def load_newest(folder: Path) -> Checkpoint | None:
             if hashlib.sha256(content).hexdigest() != path.name.split(".")[1]:
                 raise ValueError(f"{len(content)} bytes that do not match the digest in its name")
             tensors, metadata = decode(content, path)
-        except (OSError, ValueError) as error:
+        except (OSError, UnreadableError, ValueError) as error:
             warnings.append(f"passed over the damaged checkpoint {path}: {error}")
             continue
         return Checkpoint(step, tensors, metadata, path, warnings)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 from unicodedata import normalize
 
-from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
+from dlx.errors import ConfigError, DlxWarning, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
 from dlx.runs.files import (
     make_directory,
@@ -32,6 +33,7 @@ from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
 from dlx.texts import LATEST, folded, name_problem
 
+_HALF = "(half made, or half removed)"
 _COUNT = ".count"  # how many runs were made in a folder of runs
 _MADE_AGAIN = ("table.json", "summary.json", "results.csv")
 
@@ -144,9 +146,7 @@ class RunDirectory:
         except FileNotFoundError:
             if not self.path.exists():
                 raise RunError(f"there is no run at {self.path}") from None
-            raise RunError(
-                f"{self.path} is not a run: it has no run.json (half made, or half removed)"
-            ) from None
+            raise RunError(f"{self.path} is not a run: it has no run.json {_HALF}") from None
         if problem := damage(info):
             raise RunError(f"{self.info_path} is damaged: {problem}")
         return info
@@ -244,14 +244,15 @@ def check_case(name: str, runs_dir: Path) -> None:
 def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
     """Return the runs and ablations below a folder, newest first, and a warning per damaged one."""
     warnings: list[str] = []
-    return _runs_of(families(runs_dir, warnings), warnings), warnings
+    return runs_of(families(runs_dir, warnings), warnings), warnings
 
 
 def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> RunDirectory:
     """Return the run meant by a path, a name (its newest run), 'name/id', an id or 'latest'.
 
     A path may also be that of a name's directory, or lead into an ablation. A name and 'latest'
-    mean what is of the kind `prefer` if there is any, else the newest of both kinds.
+    mean what is of the kind `prefer` if there is any, else the newest of both kinds. What they may
+    mean too and cannot be read is told as a `DlxWarning`.
     """
     text = str(wanted)
     if not Path(text).exists():
@@ -261,16 +262,24 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> R
         if RunDirectory(place).info_path.exists():
             RunDirectory(place).read_info()
             return RunDirectory(place)
-    runs, _ = list_runs(runs_dir)
+    runs, damaged = list_runs(runs_dir)
     meant = [
         run
-        for run in runs + _runs_of(places[:1], [])  # newest first
+        for run in runs + runs_of(places[:1], damaged)  # newest first
         if text in (LATEST, run.path.parent.name, run.path.name) or run.path.parent == places[0]
     ]
     if prefer:
         meant.sort(key=lambda run: run.read_info()["kind"] != prefer)
+    beginnings = [f"{place}{end}" for place in places for end in (os.sep, ":")]
+    damaged = [told for told in dict.fromkeys(damaged) if not told.endswith(_HALF)]
     if meant:
+        for told in damaged:
+            if text == LATEST or any(beginning in told for beginning in beginnings):
+                words = f"{text} may mean another run than {meant[0].path}, since {told}"
+                warnings.warn(words, DlxWarning, stacklevel=2)
         return meant[0]
+    if not runs and damaged:
+        raise RunError(f"no run {text!r} can be read: {damaged[0]}")
     for place in places:
         if place.exists():
             for path in directories(place, []):
@@ -323,7 +332,7 @@ def _make_unique(family: Path) -> Path:
             return path
 
 
-def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
+def runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
     """Return the runs in the directories of names, newest first."""
     dated: list[tuple[tuple[int, str, int], RunDirectory]] = []
     for family in families:
@@ -350,7 +359,7 @@ def newest_last(info: Mapping[str, Any]) -> tuple[int, str, int]:
 
 def _next_numbers(runs_dir: Path, family: Path) -> dict[str, int]:
     """Return the sequence number of a run in its family, and its ordinal among all runs."""
-    infos = [run.read_info() for run in _runs_of([family], [])]
+    infos = [run.read_info() for run in runs_of([family], [])]
     try:
         content = (runs_dir / _COUNT).read_bytes()
         counted = int(content) if content.isdigit() and len(content) < 19 else None

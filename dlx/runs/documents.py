@@ -42,8 +42,6 @@ def read(path: Path) -> dict[str, Any]:
         content = read_plain(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}") from error
     return decode(content, path)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dlx.errors import RunError, StorageError
+from dlx.errors import RunError, StorageError, UnreadableError
 
 _FULL = "free some space or choose another directory"
 _FORBIDDEN = "choose a directory that you may write to"
@@ -56,19 +56,37 @@ def open_plain(path: Path, flags: int) -> int:
         raise
     followed = not hasattr(os, "O_NOFOLLOW") and path.is_symlink()
     if followed or stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+        close_descriptor(descriptor)
         raise _not_plain(path)
     return descriptor
 
 
-def read_plain(path: Path) -> bytes:
-    """Return the content of a file of a run's folder; errors are those of `open_plain`."""
-    descriptor = open_plain(path, os.O_RDONLY)
-    try:
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read()
-    finally:
+def close_descriptor(descriptor: int) -> None:
+    """Close a file that was read, locked or synced, whatever the system says: nothing is lost."""
+    with contextlib.suppress(OSError):
         os.close(descriptor)
+
+
+def read_plain(path: Path) -> bytes:
+    """Return the content of a file of a run's folder.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: there is none
+        RunError: it is a folder, a link, or a FIFO or socket
+        UnreadableError: the system does not give it
+    """
+    try:
+        descriptor = open_plain(path, os.O_RDONLY)
+        try:
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            close_descriptor(descriptor)
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        kind = RunError if isinstance(error, IsADirectoryError) else UnreadableError
+        raise kind(f"cannot read {path}: {error.strerror}") from error
 
 
 def refuse_links(folder: Path) -> None:
@@ -85,7 +103,7 @@ def refuse_links(folder: Path) -> None:
         except FileNotFoundError:
             pass  # removed meanwhile
         except OSError as error:
-            raise RunError(f"cannot read {error.filename}: {error.strerror}") from error
+            raise UnreadableError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
 def _not_plain(path: Path) -> RunError:
@@ -154,7 +172,7 @@ def replace_atomic(path: Path, write: Callable[[Path], object]) -> None:
             try:
                 os.fsync(descriptor)
             finally:
-                os.close(descriptor)
+                close_descriptor(descriptor)
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -178,7 +196,7 @@ def sync_directory(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     finally:
-        os.close(descriptor)
+        close_descriptor(descriptor)
 
 
 class AppendFile:
@@ -234,7 +252,7 @@ def _open_to_append(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     descriptor = open_plain(path, flags)
     if os.fstat(descriptor).st_nlink > 1:  # another name's file, perhaps one of the user's own
-        os.close(descriptor)
+        close_descriptor(descriptor)
         write_atomic(path, read_plain(path))
         descriptor = open_plain(path, flags)
     return descriptor

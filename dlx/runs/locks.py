@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import lock_descriptor, unlock_descriptor
 
 from dlx.errors import DlxWarning, RunInUseError
-from dlx.runs.files import open_plain, storage_errors
+from dlx.runs.files import close_descriptor, open_plain, storage_errors
 
 # `is_held` takes the lock for a moment to try it. Whoever wants to hold it waits such moments out,
 # and so does another process that looks, after pauses of random length.
@@ -52,7 +52,7 @@ def hold(
             with contextlib.suppress(OSError):
                 unlock_descriptor(descriptor)
     finally:
-        os.close(descriptor)
+        close_descriptor(descriptor)
 
 
 def is_held(path: Path) -> bool:
@@ -75,7 +75,7 @@ def is_held(path: Path) -> bool:
     except OSError:
         return True
     finally:
-        os.close(descriptor)
+        close_descriptor(descriptor)
     return True
 
 

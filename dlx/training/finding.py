@@ -10,11 +10,11 @@ A run of an ablation is *materialised* as an ordinary run folder, `ABLATION/runs
 once and never changed.
 """
 
-import contextlib
 import json
 import re
 import secrets
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.config.dump import to_yaml
 from dlx.config.nodes import read_file
 from dlx.config.schema import COMPARING
-from dlx.errors import RunError, did_you_mean
+from dlx.errors import DlxWarning, RunError, did_you_mean
 from dlx.runs import RunDirectory, directory, documents, make_directory, tags, weights
 from dlx.runs.ablations import (
     METRICS,
@@ -278,7 +278,8 @@ def config_of(run: IndexedRun, base: Mapping[str, Any]) -> dict[str, Any]:
 def readable_tensors(ablation: Path, runs: Iterable[IndexedRun]) -> "dict[str, dict[str, Tensor]]":
     """Return scored weights by the names of runs, and of tensors of the plain torch network.
 
-    The file of a cohort is read once. Runs whose weights cannot be read are left out.
+    The file of a cohort is read once. Runs whose weights are gone are left out; so are those
+    whose weights cannot be read, with a `DlxWarning`.
     """
     by_file: dict[Path, list[IndexedRun]] = {}
     for run in runs:
@@ -286,7 +287,7 @@ def readable_tensors(ablation: Path, runs: Iterable[IndexedRun]) -> "dict[str, d
         by_file.setdefault(folder / WEIGHTS, []).append(run)
     readable: dict[str, dict[str, Tensor]] = {}
     for path, members in by_file.items():
-        with contextlib.suppress(RunError):
+        try:
             if members[0].cohort:
                 cohort = read_cohort(path.parent) or {"digests": {}}
                 tensors = weights.load(read_cohort_file(path.parent, cohort, WEIGHTS), path)[0]
@@ -294,6 +295,10 @@ def readable_tensors(ablation: Path, runs: Iterable[IndexedRun]) -> "dict[str, d
             else:
                 content = RunDirectory(path.parent).read_file(WEIGHTS)
                 readable[members[0].name] = weights.load(content, path)[0]
+        except RunError as error:
+            if path.exists():  # else the user has deleted them
+                words = f"the weights of {len(members)} runs are left out, since {error}"
+                warnings.warn(words, DlxWarning, stacklevel=2)
     return readable
 
 

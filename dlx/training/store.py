@@ -227,9 +227,9 @@ class _FolderStore(Store):
 
     def close(self) -> None:
         """Close metrics.jsonl."""
-        if self._metrics is not None:
-            self._metrics.close()
-            self._metrics = None
+        metrics, self._metrics = self._metrics, None  # closed too where that is an error
+        if metrics is not None:
+            metrics.close()
 
 
 class RunStore(_FolderStore):
@@ -496,7 +496,7 @@ class CohortStore(_FolderStore):
             self._tensors.pop(name, None)
             self._judged.pop(name, None)
         if self._metrics is not None:
-            self._metrics.close()
+            super().close()
             self._metrics = MetricsFile(self.folder / METRICS, start)
 
     def finish(self) -> None:

@@ -1,5 +1,6 @@
 """Which runs of an ablation have ended."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from dlx.ablation import loading, planning
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, runs_by_path
 from dlx.config.load import load
-from dlx.errors import RunError
+from dlx.errors import RunError, UnreadableError
 from dlx.runs.ablations import IndexedRun, read_index
+from dlx.runs.files import read_plain
 from dlx.tracking.evaluations import Record
 from tests.cohorts_on_disk import Row, add_cohort, make_ablation
 
@@ -93,6 +95,26 @@ def test_what_fails_is_noted_and_can_be_forgotten(plan: Plan, ablation: Path) ->
     assert again.forget_failed() == 1
     assert again.status(failed.name) is None
     assert failed.name not in read_index(ablation)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no file that opens and cannot be read")
+@pytest.mark.parametrize("name", ["index.json", "cohort.json"])
+def test_what_cannot_be_read_is_not_made_again(
+    plan: Plan, ablation: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be whole: what ended would be deleted for a passing error of the system."""
+
+    def read(path: Path) -> bytes:
+        # It opens, and cannot be read where it begins.
+        return read_plain(Path("/proc/self/mem") if path.name == name else path)
+
+    if name == "cohort.json":
+        (ablation / "index.json").unlink()
+    files = {path: path.read_bytes() for path in ablation.rglob("*") if path.is_file()}
+    monkeypatch.setattr("dlx.runs.documents.read_plain", read)
+    with pytest.raises(UnreadableError, match=r"cannot read .*: Input/output error"):
+        Ledger(plan, ablation, repair=True)
+    assert {path: path.read_bytes() for path in files} == files
 
 
 def test_results_are_those_of_the_cohorts_files(plan: Plan, ablation: Path) -> None:

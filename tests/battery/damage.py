@@ -37,18 +37,22 @@ class Answer:
     err: str
 
 
-def ask(line: str) -> Answer:
-    """Run a command line in the folder in which the process stands."""
+def ask(line: str, during: contextlib.AbstractContextManager[Any] | None = None) -> Answer:
+    """Run a command line in the folder in which the process stands, during a context."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        during or contextlib.nullcontext(),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         code = main(line.split())
     text = out.getvalue()
     with contextlib.suppress(ValueError):
         text = _without_circumstances(json.loads(text))
-    return Answer(code, text, _results() if line.startswith(_MAKERS) else {}, err.getvalue())
+    return Answer(code, text, _results() if line.startswith(MAKERS) else {}, err.getvalue())
 
 
-_MAKERS = ("resume", "export")
+MAKERS = ("resume", "export")
 
 
 def _results() -> dict[str, str]:

@@ -2,6 +2,7 @@
 // preloaded (LD_PRELOAD). Calls are counted from 0 in memory that copies of the process share.
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +16,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { WRITE = 1, SYNC = 2, OPEN = 4, NAME = 8, REMOVE = 16 };
+enum { WRITE = 1, SYNC = 2, OPEN = 4, NAME = 8, REMOVE = 16, READ = 32, CLOSE = 64 };
 enum { KILL = -1, SHORT = -2, TORN = -3 }; // other values of `how` are those of errno
 
 struct faults {
     long count; // of calls of these kinds
-    long counts[5]; // of calls of each kind
+    long counts[7]; // of calls of each kind
     long at;    // the call that meets the fault; below 0: none
     int how;
     int kinds;   // which calls count, as bits
@@ -35,6 +36,9 @@ __attribute__((constructor)) static void begin(void) {
     faults = mmap(0, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     faults->at = -1;
 }
+
+// False too before `begin`, in what libraries do as they are loaded.
+static int is_on(void) { return faults && faults->root[0]; }
 
 // What the call meets: 0, SHORT, TORN or an errno. A process that is killed does not return.
 static int fate(int kind) {
@@ -75,7 +79,7 @@ static int of_path(int folder, const char *path) {
     if (!real) real = (result(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
 
 #define FAIL_WHERE(condition, kind)                                                                \
-    if (faults->root[0] && (condition)) {                                                          \
+    if (is_on() && (condition)) {                                                          \
         int what = fate(kind);                                                                     \
         if (what > 0) {                                                                            \
             errno = what;                                                                          \
@@ -93,7 +97,7 @@ static int of_path(int folder, const char *path) {
             mode = va_arg(more, mode_t);                                                           \
             va_end(more);                                                                          \
         }                                                                                          \
-        FAIL_WHERE((flags & (O_WRONLY | O_RDWR | O_CREAT)) && of_path(folder, path), OPEN)         \
+        FAIL_WHERE(of_path(folder, path), flags & (O_WRONLY | O_RDWR | O_CREAT) ? OPEN : READ)     \
         return real call;                                                                          \
     }
 #define TYPES_OF_OPEN const char *, int, ...
@@ -105,7 +109,7 @@ OPENS(openat64, (int at, const char *path, int flags, ...), at, TYPES_OF_OPENAT,
 
 ssize_t write(int descriptor, const void *content, size_t size) {
     REAL(write, ssize_t, int, const void *, size_t);
-    if (faults->root[0] && size > 0 && of_descriptor(descriptor)) {
+    if (is_on() && size > 0 && of_descriptor(descriptor)) {
         int what = fate(WRITE);
         if (what > 0) {
             errno = what;
@@ -139,3 +143,40 @@ CALL(mkdirat, NAME, of_path(a, p), (int a, const char *p, mode_t mode), (a, p, m
 CALL(unlink, REMOVE, of_path(AT_FDCWD, p), (const char *p), (p), const char *)
 CALL(unlinkat, REMOVE, of_path(a, p), (int a, const char *p, int flags), (a, p, flags), int, const char *, int)
 CALL(rmdir, REMOVE, of_path(AT_FDCWD, p), (const char *p), (p), const char *)
+CALL(stat, READ, of_path(AT_FDCWD, p), (const char *p, struct stat *s), (p, s), const char *, struct stat *)
+CALL(lstat, READ, of_path(AT_FDCWD, p), (const char *p, struct stat *s), (p, s), const char *, struct stat *)
+CALL(fstatat, READ, of_path(a, p), (int a, const char *p, struct stat *s, int flags), (a, p, s, flags), int, const char *, struct stat *, int)
+
+#define READS(name, parameters, arguments, ...)                                                    \
+    ssize_t name parameters {                                                                      \
+        REAL(name, ssize_t, __VA_ARGS__);                                                          \
+        FAIL_WHERE(of_descriptor(d), READ)                                                         \
+        return real arguments;                                                                     \
+    }
+READS(read, (int d, void *p, size_t size), (d, p, size), int, void *, size_t)
+READS(pread, (int d, void *p, size_t size, off_t at), (d, p, size, at), int, void *, size_t, off_t)
+READS(pread64, (int d, void *p, size_t size, off64_t at), (d, p, size, at), int, void *, size_t, off64_t)
+
+// Closes it all the same, as the system does.
+int close(int descriptor) {
+    REAL(close, int, int);
+    int is_meant = is_on() && of_descriptor(descriptor);
+    int result = real(descriptor);
+    FAIL_WHERE(is_meant, CLOSE)
+    return result;
+}
+
+#define FOLDERS(name, type, condition, parameter, argument)                                        \
+    type *name(parameter) {                                                                        \
+        static type *(*real)(parameter);                                                           \
+        if (!real) real = (type * (*)(parameter)) dlsym(RTLD_NEXT, #name);                         \
+        int what = is_on() && (condition) ? fate(READ) : 0;                                \
+        if (what > 0) {                                                                            \
+            errno = what;                                                                          \
+            return NULL;                                                                           \
+        }                                                                                          \
+        return real(argument);                                                                     \
+    }
+FOLDERS(opendir, DIR, of_path(AT_FDCWD, p), const char *p, p)
+FOLDERS(readdir, struct dirent, of_descriptor(dirfd(p)), DIR *p, p)
+FOLDERS(readdir64, struct dirent64, of_descriptor(dirfd(p)), DIR *p, p)

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-WRITE, SYNC, OPEN, NAME, REMOVE = 1, 2, 4, 8, 16
-KINDS = WRITE, SYNC, OPEN, NAME, REMOVE
-_ALL = sum(KINDS)
+WRITE, SYNC, OPEN, NAME, REMOVE, READ, CLOSE = 1, 2, 4, 8, 16, 32, 64
+KINDS = WRITE, SYNC, OPEN, NAME, REMOVE, READ, CLOSE
+_ALL = WRITE | SYNC | OPEN | NAME | REMOVE  # that change something
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ FAULTS = {
     "interrupted call": Fault(errno.EINTR, WRITE | SYNC | OPEN),
     "short write": Fault(-2, WRITE),
     "short writes": Fault(-2, WRITE, lasting=True),
+    "error of a read": Fault(errno.EIO, READ),
+    "unreadable disk": Fault(errno.EIO, READ, lasting=True),
+    "error of a close": Fault(errno.EIO, CLOSE),
 }
 
 

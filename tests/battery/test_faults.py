@@ -19,9 +19,9 @@ from tests.battery.faulty import WORKS
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
-def tried(folder: Path, *arguments: object) -> dict[str, Any]:
+def tried(folder: Path, *arguments: object, by: str = "faulty") -> dict[str, Any]:
     """Return counts of what was tried; nothing was wrong."""
-    command = [sys.executable, "-m", "tests.battery.faulty", folder / "scene", *arguments]
+    command = [sys.executable, "-m", f"tests.battery.{by}", folder / "scene", *arguments]
     ended = subprocess.run(
         [*map(str, command)], env=preloaded(folder), capture_output=True, text=True
     )
@@ -40,6 +40,12 @@ def test_some_faults(work: str, tmp_path: Path) -> None:
     assert all(part["tried"] == 1 for part in counts.values())
     total: Counter[str] = sum((Counter(part) for part in counts.values()), Counter())
     assert total["killed"] > 0 and total["exit 9"] > 0 and total["exit 0"] > 0
+
+
+@pytest.mark.slow("dlx/runs/", "dlx/training/store.py", "dlx/ablation/")
+def test_some_reads_and_closes(tmp_path: Path) -> None:
+    counts = tried(tmp_path, "ablate", "calls", 2, "error of a read", "error of a close")
+    assert [part["tried"] for part in counts.values()] == [2, 2, 2, 2]
 
 
 @pytest.mark.battery
@@ -74,4 +80,13 @@ def test_small_disks(work: str, share: float, tmp_path: Path, record_property: R
         pytest.skip("a small disk is mounted by root alone")
     counts = tried(tmp_path, work, "disks", round(20 * share))
     assert counts["small disks"]["exit 9"] > 0
+    record_property("counts", counts)
+
+
+@pytest.mark.battery
+def test_reads_of_commands_that_look_at_runs(
+    share: float, tmp_path: Path, record_property: Record
+) -> None:
+    counts = tried(tmp_path, round(20 * share), by="reading")
+    assert counts["reads of commands"]["tried"] > 0
     record_property("counts", counts)

@@ -172,7 +172,7 @@ def test_what_is_read_is_not_replaced(dlx: Command, trained: Path) -> None:
 
 
 @pytest.mark.usefixtures("run")
-def test_an_export_replaces_an_export_alone(dlx: Command) -> None:
+def test_an_export_replaces_an_export_alone(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     out = Path("out")
     out.mkdir()
     for name in ("load.py", "table.json"):
@@ -185,3 +185,9 @@ def test_an_export_replaces_an_export_alone(dlx: Command) -> None:
     for _ in range(2):
         assert dlx("export", "run", "--output", out).code == 0
     assert (out / "load.py").read_text().startswith('"""The network of ')
+
+    written: list[str] = []
+    monkeypatch.setattr("dlx.models.export.write_atomic", lambda path, _: written.append(path.name))
+    assert dlx("export", "run", "--output", out).code == 0
+    assert written[0] == "load.py", "one that is broken off would be none, and never be replaced"
+    assert len(written) > 1

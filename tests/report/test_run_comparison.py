@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from dlx.errors import ConfigError
-from dlx.report.run_comparison import compare
+from dlx.errors import ConfigError, RunError
+from dlx.report.run_comparison import compare, gather
+from dlx.runs import RunDirectory
 from tests.report.runs_on_disk import write_run
 
 
@@ -52,3 +53,10 @@ def test_a_metric_that_no_run_has_is_named(tmp_path: Path) -> None:
         match=r"no run has 'dev\.cots'; did you mean 'dev\.cost'\?.* dev\.accuracy, dev",
     ):
         compare(["xor"], tmp_path, "dev.cots")
+
+
+def test_what_cannot_be_read_is_told_where_nothing_is_left(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "moons")
+    run.info_path.write_text("{")
+    with pytest.raises(RunError, match=r"none of moons has a run .*\(.*run\.json is damaged"):
+        gather(["moons"], tmp_path)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dlx.config.load import load
-from dlx.errors import ConfigError, RunError, RunInUseError, StorageError
+from dlx.errors import ConfigError, DlxWarning, RunError, RunInUseError, StorageError
 from dlx.runs import AppendFile, RunDirectory, check_name, list_runs, remove, timestamp, weights
 from dlx.runs import directory as module
 from dlx.runs.directory import check_case, find
@@ -418,6 +418,25 @@ def test_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     member.mkdir(parents=True)
     (member / "run.json").write_text(json.dumps({"kind": "run", "status": "completed"}))
     assert find(f"xor/{first.path.name}/relu/seed=1", runs_dir).path == member
+
+
+def test_a_name_that_may_mean_a_run_that_cannot_be_read(tmp_path: Path) -> None:
+    first, second, other = (RunDirectory.create(tmp_path, name) for name in ("xor", "xor", "moon"))
+    (tmp_path / "moon" / "20260101-000000-abcd").mkdir()  # a run that was never made
+    second.info_path.write_text("{")
+    for wanted in ("xor", str(tmp_path / "xor")):
+        with pytest.warns(
+            DlxWarning, match=rf"xor may mean another .*{second.path}/run\.json is d"
+        ):
+            assert find(wanted, tmp_path) == first
+    with pytest.warns(DlxWarning, match=rf"latest may mean another run than {other.path}, since"):
+        assert find("latest", tmp_path) == other
+    assert find("moon", tmp_path) == other
+    assert find(first.path.name, tmp_path) == first
+    for run in (first, other):
+        run.info_path.write_text("{")
+    with pytest.raises(RunError, match=r"no run 'latest' can be read: .*run\.json is damaged"):
+        find("latest", tmp_path)
 
 
 def test_find_what_is_not_there(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dlx.errors import StorageError
+from dlx.errors import RunError, StorageError, UnreadableError
 from dlx.runs import AppendFile, write_atomic
+from dlx.runs.files import close_descriptor, read_plain
 
 WRITER = """
 import sys
@@ -110,3 +111,23 @@ def test_append_goes_on_after_truncate(tmp_path: Path) -> None:
     file.sync()
     file.close()
     assert (tmp_path / "log").read_bytes() == b"12x"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no file that opens and cannot be read")
+def test_what_the_system_does_not_give_is_named() -> None:
+    path = Path("/proc/self/mem")  # it holds nothing where it begins
+    with pytest.raises(UnreadableError, match=f"cannot read {path}: Input/output error") as caught:
+        read_plain(path)
+    assert isinstance(caught.value, RunError) and isinstance(caught.value, StorageError)
+    assert caught.value.exit_code == 4
+
+
+def test_an_error_of_a_close_is_told_where_something_was_written(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    close_descriptor(descriptor)
+    close_descriptor(descriptor)  # an error of the system
+    file = AppendFile(tmp_path / "log")
+    os.close(file._descriptor)
+    with pytest.raises(StorageError, match=r"cannot write .*log: Bad file descriptor"):
+        file.close()
+    file.close()

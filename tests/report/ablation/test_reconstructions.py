@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from dlx import api
+from dlx.errors import DlxWarning
 from dlx.report.ablation import reconstructions
 
 CONFIG = {
@@ -64,8 +65,12 @@ def test_there_are_none_where_weights_are_gone_or_rows_are_no_images(
     bare = tmp_path / "bare"
     shutil.copytree(ablation.path, bare)
     [weights] = bare.glob("cohorts/*/weights.safetensors")
+    asked = ablation.plan(), bare, ablation.summary, ablation.results
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.warns(DlxWarning, match=r"weights of 2 runs are left out, since .* is damaged"):
+        assert reconstructions.draw(*asked) == []
     weights.unlink()
-    assert reconstructions.draw(ablation.plan(), bare, ablation.summary, ablation.results) == []
+    assert reconstructions.draw(*asked) == []
     changes = ["data={name: iris, scale: true}", "model.encoder=[2]"]
     table = api.ablate(CONFIG, changes, runs_dir=tmp_path)
     assert not (table.path / "figures" / "reconstructions.png").exists()
