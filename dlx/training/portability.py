@@ -44,6 +44,8 @@ def _reasons(job: "Job") -> Iterator[str]:
         yield "model.from_run: torch trained the run that layers come from"
     if member.augmentation is not None and member.augmentation.moves:
         yield "data.augment: torch moves and bends images"
+    if config.probe is not None:
+        yield "probe: scikit-learn and torch make its probes"
     if config.data.name in _DECODED:
         yield f"data.name: a library decodes the pictures of {config.data.name}"
     if not is_own("data", config.data.name) or config.data.name == "python":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from dlx.cohort import Member
 from dlx.errors import ConfigError, did_you_mean
 from dlx.nn.layers.boltzmann import FREE_ENERGY
-from dlx.nn.metrics import CORRUPTED, is_rising, tag
+from dlx.nn.metrics import CORRUPTED, PROBED, is_rising, tag
 from dlx.registry import is_own
 
 
@@ -40,12 +40,14 @@ def not_portable(key: str, watched: str, member: Member) -> tuple[str, ...]:
     """
     name = watched.partition(".")[2].removeprefix(CORRUPTED)
     metric = next((metric for metric in member.metrics if tag(metric) == name), None)
-    if member.engine != "native" or metric is None or is_own("metric", metric.name):
+    is_of_plugin = metric is not None and not is_own("metric", metric.name)
+    if member.engine != "native" or not (is_of_plugin or name in PROBED):
         return ()
+    whose = "a plug-in's" if is_of_plugin else "a probe's"
     return (
-        f"{key}: {watched} is a plug-in's metric, which may differ in the last digit on another "
-        "processor, and with it the runs that it steers; take the cost or a metric of dlx's for "
-        "the same bits everywhere",
+        f"{key}: {watched} is {whose} metric, which may differ in the last digit on another "
+        "processor, and with it the runs that it steers; take the cost or another metric of dlx's "
+        "for the same bits everywhere",
     )
 
 

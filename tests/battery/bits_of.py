@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dlx import api
 from dlx.errors import DlxError
+from dlx.nn.metrics import PROBED
 from dlx.testing.bits import bits
 from dlx.training.job import Job
 from dlx.training.verification import Part, _trained
@@ -43,7 +44,8 @@ def digests(job: Job) -> Digests:
     assert store.outcome is not None
     result["end"] = f"{store.outcome.status} {store.outcome.step}"
     for split, metrics in store.outcome.metrics.items():
-        result |= {f"end: {split}.{tag}": of_number(v) for tag, v in metrics.items()}
+        own = {tag: value for tag, value in metrics.items() if tag not in PROBED}  # no part of it
+        result |= {f"end: {split}.{tag}": of_number(value) for tag, value in own.items()}
     return result | {name: of_tensor(value) for name, value in store.outcome.state.items()}
 
 

@@ -16,6 +16,7 @@ REASONS: dict[str, list[str]] = {
     "data.augment={noise: 0.1}": [],
     "data.augment={shift: 0.1}": ["data.augment: torch moves and bends images"],
     "train.engine=torch": ["train.engine: torch's sums depend on the processor"],
+    "probe={}": ["probe: scikit-learn and torch make its probes"],
     "optimizer.name=muon": ["train.engine: torch's sums depend on the processor"],
     "pretrain={method: autoencoder, epochs: 1}": [],
     "pretrain={method: rbm, epochs: 1}; model.activation=sigmoid; data.standardize=false": [
