@@ -1,11 +1,12 @@
 """Messages about what is wrong with a config: a line per value, with its position."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from dlx.config.annotations import child, descend, keys
+from dlx.config.annotations import branches, child, descend, keys
 from dlx.config.nodes import Node, dotted
 from dlx.config.sections import TAG
 from dlx.config.words import describe, shown
@@ -47,12 +48,32 @@ def _line(error: Any, path: tuple[str | int, ...], root: Node, annotation: Any) 
         received = error["input"]
         near = _near(received, context["suggestions"]) if isinstance(received, str) else ""
         text = f"received {shown(received)}{near} (allowed: {context['allowed']})"
+        if _may_be_text(received, path, descend(annotation, path, root.plain())):
+            text += _in_quotes(node, path)
     elif kind == "rule":
         text = context["text"]
     else:
         path = written
         text = f"received {shown(error['input'])}; {error['msg'][:1].lower()}{error['msg'][1:]}"
     return ": ".join(part for part in (node.where, dotted(path), text) if part)
+
+
+def _may_be_text(received: Any, path: tuple[str | int, ...], annotation: Any) -> bool:
+    """Say whether YAML took for a number, a boolean or null what was meant as a text."""
+    kinds = {branch.kind for branch in branches(annotation)}
+    is_scalar = isinstance(received, bool | int | float) and not kinds & {int, float}
+    is_null = received is None and isinstance(path[-1], int)  # elsewhere nothing was written
+    return (is_scalar or is_null) and bool(kinds & {str, Path})
+
+
+def _in_quotes(node: Node, path: tuple[str | int, ...]) -> str:
+    """Return what makes a text of a value; the shell takes away the outer quotes of an override."""
+    override = re.fullmatch("override '[^=]+=(.*)'", node.where)
+    if override is None:
+        return "; if it is a text, put it in quotes"
+    value = '["…"]' if isinstance(path[-1], int) else f'"{override[1]}"'
+    key = dotted(tuple(part for part in path if isinstance(part, str)))
+    return f"; if it is a text, write '{key}={value}', with both kinds of quotes"
 
 
 def _unknown_key(path: tuple[str | int, ...], root: Node, annotation: Any) -> str:

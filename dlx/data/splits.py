@@ -273,7 +273,13 @@ def set_stop_aside(
         in_order = source[np.argsort(table.times[source], kind="stable")]
         stop, left = in_order[:count], in_order[count:]
     elif table is not None and table.groups is not None:
-        _, groups = np.unique(table.groups[source], return_inverse=True)
+        names, groups = np.unique(table.groups[source], return_inverse=True)
+        if len(names) < 2:
+            raise DataError(
+                f"data.group: the {len(source)} {'training' if folded else 'dev'} rows of "
+                f"{dataset.name} are all of one group, and stop rows need a group of their own: "
+                "give data.split more dev rows, or watch train.cost"
+            )
         parts = by_group(dataset.name, groups, 0, count, generator, generator)
         stop, left = source[parts.test], source[parts.train]
     else:

@@ -179,7 +179,7 @@ def test_an_unseen_category_is_predicted_with_a_warning(dlx: Command, sales) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("area,citi\n90,서울\n", "new.csv: no column 'city'; did you mean 'citi'?, which the"),
+        ("area,citi\n90,서울\n", "(it has: area, citi); did you mean 'citi'?"),
         ("area,city\n90,서울\n,서울\n", "new.csv, row 3, column 'area': the value is missing"),
         (
             "area,city\nwide,서울\n",

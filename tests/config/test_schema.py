@@ -285,3 +285,15 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path):
         file.truncate(100 * 2**20)
     with pytest.raises(ConfigError, match=r"large\.yaml: it is larger than 2 MB"):
         load(path)
+
+
+def test_a_text_that_yaml_takes_for_a_number_is_to_be_put_in_quotes(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("name: 010\ndata: iris\n")
+    with pytest.raises(ConfigError, match=r"name: received 10 .*; if it is a text, put it in quot"):
+        load(path)
+    path.write_text("data: {name: csv, path: a.csv, target: y, ignore: [null]}\n")
+    with pytest.raises(ConfigError, match=r"ignore\[0\]: received null .* put it in quotes"):
+        load(path)
+    with pytest.raises(ConfigError, match=r"if it is a text, write 'data\.id=.010.', with"):
+        load(path, ["data.ignore=[]", "data.id=010"])

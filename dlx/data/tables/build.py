@@ -159,6 +159,7 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
         what = f"column {roles.targets[0]!r} of {first.name}"
         refuse_too_many(what, len(classes), len(targets))
     notes += hints.moments(columns, inputs)
+    notes += hints.in_row_order(columns, inputs)
     warnings += _hints(columns, inputs, decided, roles)
     of = f"Predict {', '.join(roles.targets)} from" if roles.targets else "Reconstruct"
     return Dataset(

@@ -300,7 +300,20 @@ def _kind(name: str, texts: Sequence[str], rules: Rules, remarks: list[str]) -> 
             f"data.missing_values: {inline({name: [odd]})} if it means missing, correct it, or "
             "list the column under data.ignore"
         )
+    several = [text for text in words if _holds_several_numbers(text)]
+    if 2 * len(several) > len(words):
+        remarks.append(
+            f"column {name!r} holds texts such as {several[0]!r}, which are not read as numbers: "
+            "each is a category"
+        )
     return "category"
+
+
+def _holds_several_numbers(text: str) -> bool:
+    """Say whether a text begins with a number and holds another: 12:30, 1h 05m, not 5-10."""
+    text = text.strip()
+    is_range = re.fullmatch(r"[0-9.,]+\s*(?:-|–|~|to)\s*[0-9.,]+[^0-9]*", text)
+    return not is_range and bool(re.match(r"\W{0,2}[0-9]+(?:[^0-9]+[0-9]+)+", text))
 
 
 def _refuse_numbers(name: str, texts: Sequence[str], look: NumberLook) -> None:

@@ -31,12 +31,14 @@ _GIVES_CLASS_AWAY = 0.9  # share of the rows not of the most frequent class that
 _ROWS_PER_GROUP = 5  # on average, so that groups do not tell the target by chance
 _COUNTERS = re.compile(
     r"unnamed: \d+|#|(__index_)?level_0(__)?|"
-    r"(row|record|obs|observation|case|sample|index|idx|id|no|nr|num|number|"
+    r"(row|zeile|record|obs|observation|case|sample|index|idx|id|no|nr|num|number|numero|número|"
+    r"numéro|n[°º]|"
     r"key|seq|serial|sl|s|n|x1)(_?(id|no|nr|num|number|index|names?))?\.?|s\.? ?no\.?|"
     r"lfd\.? ?nr\.?|"
-    r".*[_ .-](id|no|nr|idx|index|key|num)|.+[a-z](Id|ID|No)|.*(번호|순번|연번|일련번호|아이디)"
+    r".*[_ .-](id|no|nr|idx|index|key|num)|.+[a-z](Id|ID|No)|.*nummer|"
+    r".*(번호|순번|연번|일련번호|아이디|序号|编号|編號|番号|連番)"
 )
-_ID = re.compile(r"id|.*[_ .-]id|.*(번호|아이디)")
+_ID = re.compile(r"id|.*[_ .-]id|.*nummer|.*(번호|아이디|编号|編號|番号)")
 _CAMEL = re.compile(r".*[a-z](Id|ID|No|Nr|Key)")
 
 
@@ -71,6 +73,19 @@ def counters(columns: Sequence[Column], values: np.ndarray) -> list[str]:
         "name it as data.id"
         for column, own in zip(columns, values.T, strict=True)
         if column.categories is None and is_called_counter(column.name) and counts_rows(own)
+    ]
+
+
+def in_row_order(columns: Sequence[Column], values: np.ndarray) -> list[str]:
+    """Return a sentence for each input (N, C) that goes up by 1, and is not called a counter."""
+    if len(values) < _FEWEST_ROWS:
+        return []
+    return [
+        f"column {column.name!r} goes up by 1 from row to row, and is an input; if it only counts "
+        "the rows, list it under data.ignore"
+        for column, own in zip(columns, values.T, strict=True)
+        if column.form.kind == "number" and column.categories is None
+        if counts_rows(own) and not is_called_counter(column.name)
     ]
 
 

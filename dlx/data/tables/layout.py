@@ -39,6 +39,8 @@ _TOTALS = (
     *("합계", "총계", "총합", "소계", "총합계", "합 계", "合計", "合计", "总计"),
 )
 _MOST_BELOW = 5  # lines below a table
+# letters of UTF-8 for one other byte, up to which they may be cp949 or cp1252 that looks like it
+_MOST_BY_CHANCE = 4
 _MOST_BLANK = 1_000_000  # rows without a value, or lines above a table
 _BELOW = re.compile(r"[^\W\d]+( [^\W\d]+)?:|[*#(\[<©]")  # how they begin
 _GZIP = b"\x1f\x8b"
@@ -102,9 +104,14 @@ def survey(path: Path, layout: Layout, wanted: Collection[str] = ()) -> Survey:
         try:
             return _survey(path, layout, _first_encoding(path), wanted)
         except UnicodeDecodeError:
-            encoding = judged_encoding(_content(path))
+            content = _content(path)
+            _refuse_odd_bytes(path, content)
+            encoding = judged_encoding(content)
             found = _survey(path, layout, encoding, wanted)
-            remark = f"{path.name} is not UTF-8; it is read as {encoding}"
+            remark = (
+                f"{path.name} is not UTF-8; it is read as {encoding} (if its words look wrong, "
+                "name another encoding)"
+            )
             return replace(found, remarks=(remark, *found.remarks))
     except UnicodeError:  # not UnicodeDecodeError alone: UTF-16 may lack its byte order mark
         named = "utf-8" if layout.encoding == "auto" else layout.encoding
@@ -151,6 +158,29 @@ def judged_encoding(content: bytes) -> str:
     if _decodes(content, "cp949") and _is_korean(content.decode("cp949"), content):
         return "cp949"
     return "cp1252" if _decodes(content, "cp1252") else "latin-1"
+
+
+def _refuse_odd_bytes(path: Path, content: bytes) -> None:
+    """Refuse a file that is UTF-8 but for a few bytes: any other encoding spoils its letters."""
+    signs = re.findall("[^\x00-\x7f]", content.decode("utf-8", "surrogateescape"))
+    right = sum(not "\udc80" <= sign <= "\udcff" for sign in signs)
+    if right <= _MOST_BY_CHANCE * (len(signs) - right):
+        return
+    row, byte = _first_odd_byte(content, "utf-8")
+    raise NotEncodedError(
+        f"{path}, row {row}: byte 0x{byte} is not UTF-8, which all {right:,} other letters beyond "
+        "ASCII are; correct it, or name the encoding of the file"
+    )
+
+
+def _first_odd_byte(content: bytes, encoding: str) -> tuple[int, str]:
+    """Return the row and the byte, in hexadecimal digits, where a decoder stops."""
+    start = 0
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        start = error.start
+    return content.count(b"\n", 0, start) + 1, content[start : start + 1].hex()
 
 
 def _is_korean(text: str, content: bytes) -> bool:
@@ -227,12 +257,8 @@ def _known_encoding(name: str) -> str:
 
 
 def _not_encoded(path: Path, encoding: str) -> LayoutError:
-    content, start = _content(path), 0
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError as error:
-        start = error.start
-    row, byte = content.count(b"\n", 0, start) + 1, content[start : start + 1].hex()
+    content = _content(path)
+    row, byte = _first_odd_byte(content, encoding)
     fitting = [name for name in ("utf-8", "cp949", "cp1252") if _decodes(content, name)]
     return NotEncodedError(
         f"{path}, row {row}: byte 0x{byte} is not {encoding}; name its encoding "

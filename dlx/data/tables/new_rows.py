@@ -110,8 +110,9 @@ def _series(path: Path, frame: pd.DataFrame, name: str) -> pd.Series:
     if name not in frame.columns:
         header = frame.attrs["header"]
         raise DataError(
-            f"{path}: no column {name!r}{did_you_mean(name, header)}, which the network was "
-            f"trained on (it has: {', '.join(header[:8])}{', …' if len(header) > 8 else ''})"
+            f"{path}: no column {name!r}, which the network was trained on (it has: "
+            f"{', '.join(header[:8])}{', …' if len(header) > 8 else ''})"
+            f"{did_you_mean(name, header)}"
         )
     return frame[name]
 

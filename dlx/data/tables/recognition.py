@@ -17,6 +17,13 @@ import numpy as np
 
 from dlx.data.tables.cells import Format, date_pattern, seconds_of
 
+# Formats of dates as numbers, and the first and last number.
+_DATED = (
+    ("%Y%m%d", 18000101, 22001231),
+    ("%Y%m", 180001, 220012),
+    ("%Y%m%d%H%M", 18000101_0000, 22001231_2359),
+    ("%Y%m%d%H%M%S", 18000101_000000, 22001231_235959),
+)
 _FEWEST_DATES = 10  # so many different numbers are dates, if each is one
 _SAMPLE = 500  # texts that formats are tried on before all are
 # (decimal, thousands), the plainest first
@@ -106,8 +113,9 @@ def number_look(texts: Sequence[str], commas: str = "") -> NumberLook | None:
             return None
         if not all(_is_currency(a) if part == "before" else _is_unit(a) for a in affixes):
             return None
-        if part == "after" and affixes and affixes <= _MULTIPLIERS.keys() and share < len(nonzero):
-            return None  # 5M beside 7
+        is_factor = affixes <= {*_MULTIPLIERS, "%", "‰"}
+        if part == "after" and affixes and is_factor and share < len(nonzero):
+            return None  # 5M beside 7, 50% beside 0.5
         strip += affixes
     base = Format(strip=tuple(dict.fromkeys(strip)), parentheses=parentheses, units=units)
     signs = [pair for pair in _SIGNS if pair[0] == ","] if commas == "decimal" else _SIGNS
@@ -186,7 +194,17 @@ _DATES = (
     *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d. %b %Y", "%d/%b/%Y", "%d%b%Y"),
     *("%b %d, %Y", "%b %d %Y", "%b-%d-%Y", "%Y-%b-%d", "%Y %b %d", "%a, %d %b %Y"),
     *("%a %d %b %Y", "%a %b %d %Y", "%a, %b %d, %Y", "%Y-%m", "%Y/%m", "%Y년 %m월"),
-    *("%b-%Y", "%b-%y", "%b %Y", "%m/%Y", "%Y%m%d", "%d de %b de %Y", "%a, %d. %b %Y"),
+    *(
+        "%Y年%m月%d日",
+        "%Y年%m月",
+        "%b-%Y",
+        "%b-%y",
+        "%b %Y",
+        "%m/%Y",
+        "%Y%m%d",
+        "%d de %b de %Y",
+        "%a, %d. %b %Y",
+    ),
     *("%Y-%m-%d (%a)", "%Y/%m/%d (%a)", "%Y.%m.%d (%a)", "%Y. %m. %d. (%a)"),
     *("%Y년 %m월 %d일 (%a)", "%Y년 %m월 %d일 %a", "%G-W%V", "%GW%V", "%G-W%V-%u"),
     *("%Y-Q%q", "%YQ%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "%qQ%Y", "%Y년 %q분기", "%Y %q분기"),
@@ -195,7 +213,7 @@ _TIMES = (
     *("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S.%f"),
     *(" %I:%M %p", " %I:%M:%S %p", " %p %I:%M", " %p %I:%M:%S", ", %I:%M %p", ", %H:%M"),
     *(" %H시 %M분", " %H시", "T%H:%M:%S%z", " %H:%M:%S%z", "T%H:%M:%S.%f%z", "T%H:%M%z"),
-    *(":%H:%M:%S", " %H.%M", " %H.%M.%S"),
+    *(":%H:%M:%S", " %H.%M", " %H.%M.%S", "T%H%M", "T%H%M%S", "T%H%M%S%z", " %H%M", " %H%M%S"),
 )
 Formats = tuple[str, ...]
 
@@ -271,12 +289,11 @@ def _seconds(text: str, formats: Sequence[str]) -> float | None:
 
 
 def dated_numbers(values: np.ndarray) -> str | None:
-    """Return %Y%m%d or %Y%m if numbers (N,) seem to be dates of this format, else None."""
+    """Return a format such as %Y%m%d if numbers (N,) seem to be dates of it, else None."""
     if not len(values) or np.isnan(first := np.fmin.reduce(values)):
         return None
     last = np.fmax.reduce(values)
-    ranges = (("%Y%m%d", 18000101, 22001231), ("%Y%m", 180001, 220012))
-    form = next((form for form, low, high in ranges if low <= first and last <= high), None)
+    form = next((form for form, low, high in _DATED if low <= first and last <= high), None)
     if form is None:  # most columns: to sort a million numbers takes longer
         return None
     distinct = np.unique(values[~np.isnan(values)])

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 NUM_STEPS = 2000
 _SAMPLE = 200  # rows that show whether the first one holds units
 _MOST_NAMED = 50  # numbers that name something are categories if they are no more
+_LEFT_OUT = "and is left out; data.time or data.dates uses it"
 Option = tuple[str, Any, str]  # key, value and comment
 
 
@@ -144,7 +145,9 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
     ]
     # A name in quotes may hold a line break, which would end the comment.
     comments = [f"# {' '.join(line.splitlines())}".rstrip() for line in about]
-    notes += [column.note for column in (goal, *inputs) if column.note]
+    # Of a target that holds codes the training says so.
+    noted = inputs if goal.is_mixed else [goal, *inputs]
+    notes += [column.note for column in noted if column.note]
     return Start("\n".join([*comments, "data:", *lines, rest]), tuple(notes))
 
 
@@ -243,7 +246,7 @@ def look(series: pd.Series, commas: str = "") -> Look:
     if present.nunique() == 1:
         return looks_like("constant", "the same in every row")
     if pd.api.types.is_datetime64_any_dtype(series):
-        note = f"column {name!r} holds dates such as {text_of(present.iloc[0])}"
+        note = f"column {name!r} holds dates such as {text_of(present.iloc[0])}, {_LEFT_OUT}"
         return looks_like("date", "dates", dates="auto", note=note)
     if is_numeric(series):
         return _numbers(series, present, looks_like)
@@ -265,7 +268,7 @@ def _numbers(series: pd.Series, present: pd.Series, looks_like: Any) -> Look:
         return _repeated_id(present, words, looks_like)
     form = dated_numbers(values)
     if form is not None:
-        note = f"column {name!r} holds dates such as {present.iloc[0]:.0f} ({form})"
+        note = f"column {name!r} holds dates such as {present.iloc[0]:.0f} ({form}), {_LEFT_OUT}"
         return looks_like("date", f"{words}, dates as numbers", dates=form, note=note)
     return looks_like("number", words)
 
@@ -293,8 +296,7 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
         return looks_like("category", "True and False")
     odd = tuple(sorted(text for text in texts if text not in MISSING and is_placeholder(text)))
     words = [text for text in texts if text not in (*odd, *MISSING)]
-    lacking = int(counts[[text for text in texts if text in MISSING_CATEGORIES]].sum())
-    looks_like = functools.partial(_lacking, lacking, looks_like)
+    looks_like = functools.partial(_lacking, counts, looks_like)
     are_plain = [is_plain_number(text) for text in words]
     codes = [text for text in words if is_code(text)]
     if codes and all(is_plain_number(text) or is_code(text) for text in words):
@@ -326,11 +328,15 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
     if wrong is not None:
         note = f"column {name!r} holds dates, but {wrong!r} is none; it is left out"
         return looks_like("text", f"dates, and {wrong!r}", note=note)
-    if any(are_plain):
+    if any(are_plain) or codes:
         return _mixed(present, words, doubtful, looks_like)
     units = several_units(words)
     note = units_remark(name, units) if units else ""
-    quantities = [text for text in words if re.match(r"\W{0,2}[0-9]", text)]
+    quantities = [
+        text
+        for text in words
+        if re.match(r"\W{0,2}[0-9]", text) and not re.fullmatch("(?i)[0-9a-f]+(-[0-9a-f]+)*", text)
+    ]
     if not units and _is_rare(present) and 2 * len(quantities) > len(words):
         note = (
             f"column {name!r} holds numbers that are not read, such as {words[0]!r}, and is no "
@@ -346,10 +352,11 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
     return _category(present, "categories", looks_like, placeholders=doubtful, note=note)
 
 
-def _lacking(lacking: int, looks_like: Any, kind: str, words: str, **more: Any) -> Look:
-    """Return a look of a column of texts, some of which mean a missing value."""
+def _lacking(counts: pd.Series, looks_like: Any, kind: str, words: str, **more: Any) -> Look:
+    """Return a look of a column of texts, some of which mean a missing value in its kind."""
+    marks = MISSING if kind in ("number", "date") else MISSING_CATEGORIES
     seen = looks_like(kind, words, **more)
-    return replace(seen, missing=seen.missing + lacking)
+    return replace(seen, missing=seen.missing + int(counts[counts.index.isin(marks)].sum()))
 
 
 def _category(present: pd.Series, what: str, looks_like: Any, **more: Any) -> Look:
@@ -400,11 +407,14 @@ def _dates(
 ) -> Look:
     if len(formats) > 1:
         options = " or ".join(inline({name: form}) for form in formats)
-        note = f"column {name!r} holds dates such as {words[0]!r}: data.dates: {options}? say which"
+        note = (
+            f"column {name!r} holds dates such as {words[0]!r}, and is left out; to make inputs of "
+            f"them, write data.dates: {options}, whichever is right"
+        )
         return looks_like("date", "dates", dates=tuple(formats), placeholders=odd, note=note)
     read = [seconds for text in words if (seconds := seconds_of(text, formats[0])) is not None]
     span = f", from {date_of(min(read))} to {date_of(max(read))}" if read else ""
-    note = f"column {name!r} holds dates such as {words[0]!r} ({formats[0]}{span})"
+    note = f"column {name!r} holds dates such as {words[0]!r} ({formats[0]}{span}), {_LEFT_OUT}"
     return looks_like("date", f"dates such as {words[0]}", dates=formats[0], note=note)
 
 

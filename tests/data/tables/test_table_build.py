@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dlx.data.dataset import Column, Dataset, Table, Task
 from dlx.data.pipeline import Pool, load_dataset, prepare
-from dlx.data.splits import Rows, split_rows
+from dlx.data.splits import Rows, set_stop_aside, split_rows
 from dlx.errors import ConfigError, DataError
 
 PEOPLE = """\
@@ -541,3 +541,24 @@ def test_numbers_that_may_be_moments_are_told(name, first, step, words, read):
     rows = "".join(f"{first + step * row},{row * row % 7 / 3}\n" for row in range(80))
     notes = [note for note in read(f"{name},y\n{rows}").notes if "holds numbers that may" in note]
     assert bool(notes) == bool(words) and (not words or words in notes[0])
+
+
+def test_times_of_day_and_row_order_are_told(read):
+    rows = "".join(f"{i},{9 + i % 2}:30,{i * 7 % 5 / 2}\n" for i in range(30))
+    notes = " ".join(read(f"k,at,y\n{rows}").notes)
+    assert "column 'at' holds texts such as '9:30', which are not read as numbers" in notes
+    assert "column 'k' goes up by 1 from row to row, and is an input" in notes
+    ranges = "".join(f"{i * 7 % 4},{('5-10', '11-20')[i % 2]},{i * 7 % 5 / 2}\n" for i in range(30))
+    assert "not read as numbers" not in " ".join(read(f"k,at,y\n{ranges}").notes)
+
+
+def test_stop_rows_of_a_single_group_are_refused(read):
+    rows = "".join(f"{i},{i % 7},{i % 5}\n" for i in range(70))
+    dataset = read(f"x,g,y\n{rows}", group="g", task="regression")
+    table = dataset.table
+    assert table is not None and table.groups is not None
+    numbers = np.arange(70)
+    dev = table.groups == table.groups[0]
+    parts = Rows(numbers[~dev], numbers[dev], numbers[:0])
+    with pytest.raises(DataError, match=r"the 10 dev rows of .* are all of one group, and stop"):
+        set_stop_aside(dataset, parts, 0.5, 0, folded=False)

@@ -51,7 +51,17 @@ def test_encodings_are_judged_and_said(text, encoding, write):
     frame = read(write(text, encoding=encoding))
     header, first = (line.split(",") for line in text.splitlines()[:2])
     assert frame.columns.tolist() == header and frame.iloc[0].astype(str).tolist() == first
-    assert frame.attrs["remarks"] == (f"table.csv is not UTF-8; it is read as {encoding}",)
+    assert frame.attrs["remarks"] == (
+        f"table.csv is not UTF-8; it is read as {encoding} (if its words look wrong, name another "
+        "encoding)",
+    )
+
+
+def test_a_file_that_is_utf_8_but_for_a_byte_is_refused(write):
+    path = write("name,y\n" + "Zoë,1\n" * 9 + "José,2\n")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xe9"))
+    with pytest.raises(DataError, match=r"row 11: byte 0xe9 is not UTF-8, which all 9 other"):
+        read(path)
 
 
 def test_an_encoding_is_named(write):

@@ -159,7 +159,7 @@ def test_dates_alone_are_inputs(tmp_path):
     rows = "".join(f"0{1 + i % 9}/02/2024,{i % 7},{i}\n" for i in range(40))
     data, start = started(tmp_path, "d,x,y\n" + rows)
     assert data["ignore"] == ["d"]
-    assert "'%d/%m/%Y'" in start.notes[0] and "? say which" in start.notes[0]
+    assert "'%d/%m/%Y'" in start.notes[0] and "whichever is right" in start.notes[0]
 
 
 def test_points_that_may_stand_between_thousands_are_asked_about(tmp_path):
@@ -235,3 +235,45 @@ def test_signs_are_classes_and_a_placeholder_among_0_and_1_makes_no_number(tmp_p
     assert "missing_values" not in data and "# classes: +, -" in start.text
     data, _ = started(tmp_path, "a,y\n" + "1,0\n2,1\n3,?\n" * 20)
     assert (data["task"], data["missing_values"]) == ("classification", {"y": ["?"]})
+
+
+@pytest.mark.parametrize("cells", [("1", "2", " NA "), ("$5", "$7", "N/A"), ("1,5", "2,5", "NaN")])
+def test_words_for_missing_among_numbers_are_filled_in(cells, tmp_path):
+    rows = "".join(f'"{cells[i % 3]}";{i % 7};{i / 2}\n' for i in range(30))
+    data, _ = started(tmp_path, f"x;u;y\n{rows}")
+    assert data["missing"] == "impute"
+
+
+@pytest.mark.parametrize(
+    ("cells", "form"),
+    [
+        (("2024年3月5日", "2024年3月17日"), "%Y年%m月%d日"),
+        (("1er avril 2018", "17 mars 2018"), "%d %b %Y"),
+        (("20180305T1400", "20180317T0900"), "%Y%m%dT%H%M"),
+        (tuple(f"2024{m:02}{d}1430" for m in range(1, 7) for d in (14, 28)), "%Y%m%d%H%M"),
+    ],
+)
+def test_dates_are_said_to_be_left_out(cells, form, tmp_path):
+    rows = "".join(f"{cells[i % len(cells)]},{i * 7 % 10},{i * 3 % 7 / 2}\n" for i in range(30))
+    data, start = started(tmp_path, f"x,u,y\n{rows}")
+    assert data["ignore"] == ["x"] and f"({form}" in start.notes[0]
+    assert "and is left out; data.time or data.dates uses it" in start.notes[0]
+
+
+def test_a_share_beside_percent_is_not_read(tmp_path):
+    rows = "".join(f"{('50%', '0.5', '7%')[i % 3]},{i * 7 % 10},{i / 2}\n" for i in range(30))
+    data, start = started(tmp_path, f"x,u,y\n{rows}")
+    assert data["categorical"] == ["x"] and "numbers and '50%', '7%'" in start.notes[0]
+
+
+def test_codes_beside_texts_are_categories(tmp_path):
+    rows = "".join(f"{('01+02', '02', '01')[i % 3]},{i * 7 % 10},{i / 2}\n" for i in range(30))
+    data, _ = started(tmp_path, f"x,u,y\n{rows}")
+    assert data["categorical"] == ["x"]
+
+
+@pytest.mark.parametrize("name", ["Nummer", "laufende Nummer", "numéro", "n°", "编号"])
+def test_row_numbers_have_names_of_many_languages(name, tmp_path):
+    rows = "".join(f"{i + 1},{i * 7 % 10},{i / 2}\n" for i in range(30))
+    data, _ = started(tmp_path, f"{name},u,y\n{rows}")
+    assert data["ignore"] == [name]
