@@ -15,7 +15,15 @@ from dlx.ablation.statistics.rows import Judgement
 from dlx.config.schema import AblationConfig
 from dlx.nn.metrics import is_rising
 from dlx.runs import RunDirectory, weights
-from dlx.runs.ablations import ROWS, cohort_folder, infos, read_cohort, read_cohort_file, read_index
+from dlx.runs.ablations import (
+    ROWS,
+    IndexedRun,
+    cohort_folder,
+    infos,
+    read_cohort,
+    read_cohort_file,
+    read_index,
+)
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, curve_of
 
@@ -65,9 +73,16 @@ def results(
     }
 
 
-def with_judgements(directory: Path, results: Iterable[RunResult]) -> list[RunResult]:
-    """Return results with what their runs make of each row, where the ablation's folder has it."""
-    cohorts = {run.number: run.cohort for run in read_index(directory).values()}
+def with_judgements(
+    directory: Path, results: Iterable[RunResult], runs: Iterable[IndexedRun] | None = None
+) -> list[RunResult]:
+    """Return results with what their runs make of each row, where the ablation's folder has it.
+
+    Its index may lack what has just ended, but a ledger does not: `runs` are those of the ledger,
+    where there is one.
+    """
+    indexed = read_index(directory).values() if runs is None else runs
+    cohorts = {run.number: run.cohort for run in indexed}
     known: dict[int, dict[int, dict[str, Judgement]]] = {}
     complete = []
     for result in results:

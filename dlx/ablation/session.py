@@ -160,7 +160,8 @@ def _phases(
                 "them, and `dlx resume` then goes on"
             )
             return
-        new = looks.next_runs(plan, loading.with_judgements(run.path, results))
+        judged = loading.with_judgements(run.path, results, ledger.runs.values())
+        new = looks.next_runs(plan, judged)
         if new:
             add_cohorts(plan, "comparison", new)
         write_plan(run, plan)

@@ -96,7 +96,7 @@ class Ablation(Experiment):
         results = loading.results(self.path, runs, ledger, plan.section)
         if not results:
             raise RunError(f"{self.path} has no run that has ended; `dlx resume` it")
-        return loading.with_judgements(self.path, results.values())
+        return loading.with_judgements(self.path, results.values(), ledger.runs.values())
 
     @property
     def runs(self) -> list[Run]:

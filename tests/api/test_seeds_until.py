@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dlx import api
-from dlx.ablation import execution, registration, session
+from dlx.ablation import execution, ledger, registration, session
 from dlx.ablation.session import Progress
 from dlx.api.ablation import CrashedError
 from dlx.errors import ConfigError, Interrupted, StorageError
@@ -114,6 +114,14 @@ def test_a_process_that_is_lost_at_a_look_changes_nothing(
 
 def test_several_processes_change_nothing(whole: api.Ablation, tmp_path: Path) -> None:
     assert numbers(grow(tmp_path, jobs=2)) == numbers(whole)
+
+
+def test_an_index_that_is_written_late_changes_nothing(
+    whole: api.Ablation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_LONG", -1.0)
+    monkeypatch.setattr(ledger, "_REST", 1e12)
+    assert numbers(grow(tmp_path, jobs=1)) == numbers(whole)
 
 
 def test_a_pilot_is_the_first_look(tmp_path: Path) -> None:
