@@ -94,12 +94,7 @@ class Stream(torch.Generator):
 
     def permutations(self, number: int, length: int) -> Tensor:
         """Return permutations of 0 … length - 1, a row each: (number, length) int64."""
-        # Random numbers that end with their place, so that no two are equal, are sorted.
-        places = np.uint64((1 << max(length - 1, 1).bit_length()) - 1)
-        words = self.bits(number * length).reshape(number, length)
-        words = words & ~places | np.arange(length, dtype=np.uint64)
-        words.sort(axis=1)
-        return torch.from_numpy((words & places).view(np.int64))
+        return in_order_of(self.bits(number * length).reshape(number, length))
 
     def whole_numbers(self, number: int, below: int) -> Tensor:
         """Return draws from 0 … below - 1, with repetitions: (number,) int64; below < 2^32."""
@@ -113,6 +108,23 @@ class Stream(torch.Generator):
 def stream(seed: int, name: str, *place: str | int) -> Stream:
     """Return the numbers of a place in a stream, from its start."""
     return Stream(key(seed, name, *place))
+
+
+def bits(number: int, seed: int, name: str, *place: str | int) -> NDArray[np.uint64]:
+    """Return the first words of 64 random bits of a place in a stream."""
+    return np.random.Philox(key=key(seed, name, *place)).random_raw(number)
+
+
+def in_order_of(words: NDArray[np.uint64]) -> Tensor:
+    """Return what sorts random words, which it changes: a permutation for each row, int64."""
+    # Words that end with their place, so that no two are equal, are sorted.
+    length = words.shape[1]
+    places = np.uint64((1 << max(length - 1, 1).bit_length()) - 1)
+    words &= ~places
+    words |= np.arange(length, dtype=np.uint64)
+    words.sort(axis=1)
+    words &= places
+    return torch.from_numpy(words.view(np.int64))
 
 
 def generator(

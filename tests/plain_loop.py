@@ -8,13 +8,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlx.cohort import Member
-from dlx.data.batches import order
 from dlx.data.dataset import Task
 from dlx.engine.coverage import not_covered
 from dlx.models.plain import from_torch, to_torch
 from dlx.nn.head import Head
+from dlx.streams import stream
 from tests.cohorts import ALONE, rows, train, trainer_of
 from tests.torch_optimizers import torch_optimizer
+
+
+def order(seed: int, epoch: int, num_rows: int) -> Tensor:
+    """Return the shuffled row numbers of one epoch of the run with `seed`: (N,)."""
+    return stream(seed, "order", epoch).permutations(1, num_rows)[0]
 
 
 def relative_distance(actual: Tensor, expected: Tensor) -> float:

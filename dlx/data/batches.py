@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dlx.data.selection import Change, Selection, examples
-from dlx.streams import stream
+from dlx.streams import bits, in_order_of, stream
 
 
 def steps_per_epoch(num_rows: int, batch_size: int) -> int:
@@ -20,9 +20,9 @@ def steps_per_epoch(num_rows: int, batch_size: int) -> int:
     return -(-num_rows // batch_size)
 
 
-def order(seed: int, epoch: int, num_rows: int) -> Tensor:
-    """Return the shuffled row numbers of one epoch of the run with `seed`: (N,) int64, CPU."""
-    return stream(seed, "order", epoch).permutations(1, num_rows)[0]
+def orders(seeds: Sequence[int], epoch: int, num_rows: int) -> Tensor:
+    """Return the shuffled row numbers of an epoch of the run with each seed: (D, N) int64, CPU."""
+    return in_order_of(np.stack([bits(num_rows, seed, "order", epoch) for seed in seeds]))
 
 
 def bootstrap(seed: int, num_rows: int) -> Tensor:
@@ -72,7 +72,7 @@ class Batches:
         self._distinct = {run: place for place, run in enumerate(dict.fromkeys(runs))}
         places = torch.tensor([self._distinct[run] for run in runs], device=self._inputs.device)
         self._places = None if len(self._distinct) == len(runs) else places
-        self._order: tuple[int, Tensor] | None = None
+        self._orders: dict[int, Tensor] = {}  # (D, N) by epoch, of those that were asked for last
         self._whole: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
@@ -83,7 +83,7 @@ class Batches:
             return self._whole
         epoch, batch = divmod(step, steps_per_epoch(self._num_rows, self._batch_size))
         start = batch * self._batch_size
-        rows = self._epoch(epoch)[:, start : start + self._batch_size]
+        rows = self._drawn([epoch])[0][:, start : start + self._batch_size]
         return self._gather(self._of_runs(rows))
 
     def keep(self, rows: Sequence[int]) -> "Batches":
@@ -93,9 +93,8 @@ class Batches:
         inputs = self._inputs.keep(rows)
         targets = inputs if self._targets is self._inputs else self._targets.keep(rows)
         kept = Batches(inputs, targets, seeds, self._batch_size, bagging)
-        if self._order is not None:
-            epoch, orders = self._order
-            kept._order = (epoch, orders[[self._distinct[run] for run in kept._distinct]])
+        places = [self._distinct[run] for run in kept._distinct]
+        kept._orders = {epoch: orders[places] for epoch, orders in self._orders.items()}
         return kept
 
     @property
@@ -122,7 +121,7 @@ class Batches:
 
         They are numbers of rows of the bases; runs that see the same rows have the same arrays.
         """
-        drawn = [self._drawn(first_epoch + epoch) for epoch in range(num_epochs)]
+        drawn = self._drawn(range(first_epoch, first_epoch + num_epochs))
         known: dict[tuple[int, int, int], RowNumbers] = {}
         result = []
         for run, pair in enumerate(zip(self._seeds, self._bagging, strict=True)):
@@ -138,13 +137,6 @@ class Batches:
                 )
             result.append(known[key])
         return result
-
-    def _drawn(self, epoch: int) -> Tensor:
-        """Return the row numbers of an epoch in each order that differs, (D, N), on the CPU."""
-        if self._batch_size < self._num_rows:
-            return self._epoch(epoch)
-        in_order = torch.arange(self._num_rows)
-        return self._sampled(dict.fromkeys(self._seeds, in_order))
 
     def _all_rows(self) -> tuple[Tensor, Tensor]:
         if self._samples:
@@ -163,12 +155,20 @@ class Batches:
         inputs = self._inputs.gather(rows)
         return inputs, inputs if self._targets is self._inputs else self._targets.gather(rows)
 
-    def _epoch(self, epoch: int) -> Tensor:
-        """Return the row numbers of an epoch, in each order that differs: (D, N)."""
-        if self._order is None or self._order[0] != epoch:
-            drawn = {seed: order(seed, epoch, self._num_rows) for seed in set(self._seeds)}
-            self._order = (epoch, self._sampled(drawn))
-        return self._order[1]
+    def _drawn(self, epochs: Sequence[int]) -> list[Tensor]:
+        """Return the row numbers of epochs in each order that differs, (D, N) each."""
+        if self._batch_size >= self._num_rows:
+            in_order = torch.arange(self._num_rows)
+            return [self._sampled(dict.fromkeys(self._seeds, in_order))] * len(epochs)
+        seeds = list(dict.fromkeys(self._seeds))
+        known, self._orders = self._orders, {}
+        for epoch in epochs:
+            if epoch in known:
+                self._orders[epoch] = known[epoch]
+            else:
+                drawn = orders(seeds, epoch, self._num_rows)
+                self._orders[epoch] = self._sampled(dict(zip(seeds, drawn, strict=True)))
+        return [self._orders[epoch] for epoch in epochs]
 
     def _sampled(self, orders: dict[int, Tensor]) -> Tensor:
         """Return the row numbers in orders that differ, given that of each seed: (D, N)."""

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlx.data.batches import Batches, bootstrap, order, steps_per_epoch
+from dlx.data.batches import Batches, bootstrap, orders, steps_per_epoch
+from tests.plain_loop import order
 
 
 def numbered(num_rows: int, seeds: list[int], batch_size: int) -> Batches:
@@ -37,9 +38,10 @@ def test_every_row_is_seen_once_an_epoch(
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
-    assert torch.equal(order(3, 1, 100), order(3, 1, 100))
-    assert not torch.equal(order(3, 1, 100), order(3, 2, 100))
-    assert not torch.equal(order(3, 1, 100), order(4, 1, 100))
+    drawn = orders([3, 4], 1, 100)
+    assert torch.equal(drawn, orders([4, 3], 1, 100).flip(0))
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], orders([3], 2, 100)[0])
 
 
 def test_steps_can_be_asked_for_in_any_order() -> None:

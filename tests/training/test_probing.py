@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from dlx import api
-from dlx.data.batches import order
 from dlx.errors import ConfigError, DataError
 from dlx.models.plain import to_torch
 from dlx.training.job import Job
@@ -16,6 +15,7 @@ from dlx.training.probing import OUTPUT
 from dlx.training.records import Outcome
 from dlx.training.trainer import Trainer
 from tests.cohorts import Recorder
+from tests.plain_loop import order
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 
 from dlx.cohort import Member
-from dlx.data.batches import order
 from dlx.data.selection import Selection
 from dlx.models.plain import to_torch
 from dlx.optimizers.penalties import Penalty
@@ -15,6 +14,7 @@ from dlx.training.evaluation import evaluate, thinned
 from dlx.training.layer_statistics import is_looked_at
 from dlx.training.trainer import Trainer
 from tests.cohorts import Recorder, design, examples, member, rows, task, train, trainer_of
+from tests.plain_loop import order
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
