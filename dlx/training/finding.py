@@ -134,7 +134,8 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
     beginnings += [(text[:place], text[place + 1 :]) for place in reversed(slashes)]
     for beginning, rest in beginnings:
         try:
-            run = directory.find(beginning, runs_dir)
+            with warnings.catch_warnings(record=True) as told:
+                run = directory.find(beginning, runs_dir)
             is_several = run.read_info()["kind"] != "run"
         except RunError:
             places = (Path(beginning), runs_dir / beginning)
@@ -142,6 +143,8 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
                 raise  # it is damaged
             continue
         if is_several and rest:
+            for warning in told:
+                warnings.warn(warning.message, stacklevel=2)
             yield run, rest
 
 

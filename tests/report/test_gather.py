@@ -156,7 +156,8 @@ def test_of_a_config_and_seed_the_newest_run_counts(tmp_path: Path) -> None:
 
 def test_nothing_to_compare_is_a_run_error(tmp_path: Path) -> None:
     write_run(tmp_path, status="interrupted")
-    with pytest.raises(RunError, match="xor has a run that has ended; `dlx resume`"):
+    told = r"of xor has a run that has ended \(.* is interrupted\); `dlx resume`"
+    with pytest.raises(RunError, match=told):
         gather(["xor"], tmp_path)
     with pytest.raises(RunError, match="no run 'nothing'"):
         gather(["nothing"], tmp_path)
