@@ -491,8 +491,8 @@ def _refuse_values(path: Path, rows: list[list[str]], number: int, wanted: Colle
     shown = ", ".join(first[:3]) + (", …" if len(first) > 3 else "")
     raise NoNamesError(
         f"{path}: row {number} holds values ({shown}) and not the columns' names; write a row of "
-        "names above it, or say header: false, which calls the columns 1, 2, 3, …; header: true "
-        "takes them for names"
+        "names above it, or say header: false (an option: --no-header), which calls the columns "
+        "1, 2, 3, …; header: true (--header) takes them for names"
     )
 
 
