@@ -19,14 +19,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.battery.faulty import ON_CLUSTER, Scene, wrong_end
-from tests.cli.test_cli_cluster import LOCAL, SEARCHED, name_of, running
+from tests.battery.faulty import Scene, wrong_end
+from tests.cli.test_cli_cluster import name_of, running
 
 _LONG = {
     "ablate": ["train.steps=60000", "log.every=6000", "train.checkpoint_seconds=0.2"],
     "search": ["train.steps=30000", "log.every=3000", "train.checkpoint_seconds=0.2"],
 }
-ON_CLUSTER["search on a cluster"] = ["search", *SEARCHED, *LOCAL]
 _SECONDS_TO_START = 90.0
 _SECONDS_TO_END = 120.0  # of a dead head's node, which waits for it
 VICTIMS = "command", "head", "node", "worker"

@@ -60,7 +60,10 @@ WORKS = {
     "search in processes": ["search", *_SPACE, *_FEW, "--jobs", "2"],
 }
 # Its workers train on a cluster that the command starts; the command alone writes.
-ON_CLUSTER = {"ablate on a cluster": ["ablate", *_VARIED, "--cluster", "ray", *LOCAL]}
+ON_CLUSTER = {
+    "ablate on a cluster": ["ablate", *_VARIED, "--cluster", "ray", *LOCAL],
+    "search on a cluster": ["search", *_SPACE, *_FEW, "--cluster", "ray", *LOCAL],
+}
 CODES = (0, 2, 3, 4, 5, 6, 7, 8, 9, 12)
 _PATIENCE = 120.0  # seconds after which a command counts as one that hangs
 
