@@ -111,7 +111,7 @@ def stream(seed: int, name: str, *place: str | int) -> Stream:
 
 
 def bits(number: int, seed: int, name: str, *place: str | int) -> NDArray[np.uint64]:
-    """Return the first words of 64 random bits of a place in a stream."""
+    """Return the first words of 64 random bits of a place, without a generator for torch."""
     return np.random.Philox(key=key(seed, name, *place)).random_raw(number)
 
 

@@ -48,10 +48,8 @@ class Ledger:
         self._written = self._took = 0.0  # when index.json was written, and how long that took
         try:
             self.runs: dict[str, IndexedRun] = read_index(directory)
-        except UnreadableError:
-            raise
         except RunError as error:
-            if not repair:
+            if not repair or isinstance(error, UnreadableError):
                 raise
             self.remarks.append(f"{error}; it is made again")
             self.runs = {}
@@ -60,10 +58,8 @@ class Ledger:
                 document = self._read(cohort)
                 if repair and document is not None:
                     of_cohort(cohort_folder(directory, cohort.number), document)
-            except UnreadableError:
-                raise
             except RunError as error:
-                if not repair:
+                if not repair or isinstance(error, UnreadableError):
                     raise
                 self._lose(cohort, str(error))
 

@@ -15,15 +15,7 @@ from dlx.ablation.statistics.rows import Judgement
 from dlx.config.schema import AblationConfig
 from dlx.nn.metrics import is_rising
 from dlx.runs import RunDirectory, weights
-from dlx.runs.ablations import (
-    ROWS,
-    IndexedRun,
-    cohort_folder,
-    infos,
-    read_cohort,
-    read_cohort_file,
-    read_index,
-)
+from dlx.runs.ablations import ROWS, IndexedRun, cohort_folder, infos, read_cohort, read_cohort_file
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, curve_of
 
@@ -74,15 +66,13 @@ def results(
 
 
 def with_judgements(
-    directory: Path, results: Iterable[RunResult], runs: Iterable[IndexedRun] | None = None
+    directory: Path, results: Iterable[RunResult], runs: Iterable[IndexedRun]
 ) -> list[RunResult]:
     """Return results with what their runs make of each row, where the ablation's folder has it.
 
-    Its index may lack what has just ended, but a ledger does not: `runs` are those of the ledger,
-    where there is one.
+    `runs` are those of the ledger while it trains, since the index may lack what has just ended.
     """
-    indexed = read_index(directory).values() if runs is None else runs
-    cohorts = {run.number: run.cohort for run in indexed}
+    cohorts = {run.number: run.cohort for run in runs}
     known: dict[int, dict[int, dict[str, Judgement]]] = {}
     complete = []
     for result in results:

@@ -434,7 +434,8 @@ def _train(
                 from dlx.report.ablation import derived_files
 
                 results, command = _results(ready, ended), command_of(run)
-                results = loading.with_judgements(run.path, results)
+                indexed = read_index(run.path).values()
+                results = loading.with_judgements(run.path, results, indexed)
                 derived_files.write(ready, run.path, results, ended.tries, command)
         except Interrupted:
             run.write_info(status="interrupted", ended=timestamp(), seconds=seconds)

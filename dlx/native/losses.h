@@ -72,7 +72,7 @@ static void cross_entropy(const answers *s, int64_t b, REAL total, REAL shift) {
 // Costs, gradients and right answers of rows.
 static void cross_entropies(const answers *s, int64_t first, int64_t last) {
     const int64_t number = s->r->num_targets;
-    for (int64_t b = first; b < last; b += LANES) {  // as many rows as there are logarithms in one
+    for (int64_t b = first; b < last; b += LANES) {  // as many rows as a vector has logarithms
         const int64_t rows = lanes_left(last, b);
         vec totals = {}, largest = {};
         for (int64_t i = 0; i < rows; i++) {

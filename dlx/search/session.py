@@ -15,6 +15,7 @@ from dlx.ablation.plan import Plan
 from dlx.ablation.results import RunResult
 from dlx.errors import ConfigError, DataError, DivergedError
 from dlx.runs import RunDirectory
+from dlx.runs.ablations import read_index
 from dlx.search.directory import Progress
 from dlx.search.plan import PARAMETERS, SECONDS, SearchPlan
 from dlx.search.pruning import PRUNED, is_pruned, prune, rungs_of
@@ -312,7 +313,7 @@ def _judge(plan: SearchPlan, run: RunDirectory, ended: Ended, trainer: _Trainer)
     ended.verdict = verdict
     paths = [planned.path for planned in verdict.runs("comparison")]
     results = [trained.results[path] for path in paths if path in trained.results]
-    ended.results = loading.with_judgements(run.path, results)
+    ended.results = loading.with_judgements(run.path, results, read_index(run.path).values())
 
 
 def _of_phase(show: Show, phase: str, before: int) -> Show:

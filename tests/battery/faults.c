@@ -79,7 +79,7 @@ static int of_path(int folder, const char *path) {
     if (!real) real = (result(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
 
 #define FAIL_WHERE(condition, kind)                                                                \
-    if (is_on() && (condition)) {                                                          \
+    if (is_on() && (condition)) {                                                                  \
         int what = fate(kind);                                                                     \
         if (what > 0) {                                                                            \
             errno = what;                                                                          \
@@ -170,7 +170,7 @@ int close(int descriptor) {
     type *name(parameter) {                                                                        \
         static type *(*real)(parameter);                                                           \
         if (!real) real = (type * (*)(parameter)) dlsym(RTLD_NEXT, #name);                         \
-        int what = is_on() && (condition) ? fate(READ) : 0;                                \
+        int what = is_on() && (condition) ? fate(READ) : 0;                                        \
         if (what > 0) {                                                                            \
             errno = what;                                                                          \
             return NULL;                                                                           \
