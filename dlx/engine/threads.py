@@ -1,6 +1,7 @@
 """Threads that go through C together."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -22,3 +23,18 @@ class Threads:
             self._pool = ThreadPoolExecutor(self.number)
         for future in [self._pool.submit(work, place) for place in range(number)]:
             future.result()
+
+
+@contextlib.contextmanager
+def torch_alone() -> Iterator[None]:
+    """Let torch compute in the calling thread alone.
+
+    Its other threads wait for more work without sleeping, for milliseconds after each piece, on
+    cores that the engine's threads need.
+    """
+    number = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(number)

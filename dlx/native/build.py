@@ -31,6 +31,7 @@ SUFFIXES = {"Linux": "so", "Darwin": "dylib", "Windows": "dll"}
 # What must not be: a product and a sum contracted into one, and reordered arithmetic.
 FLAGS = [
     "-std=c11",
+    "-D_DEFAULT_SOURCE",  # Linux's calls, which threads wait by
     "-shared",
     "-fPIC",
     "-fvisibility=hidden",

@@ -18,6 +18,7 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.selection import Examples, examples
 from dlx.engine import sums
 from dlx.engine.native import NativeEngine
+from dlx.engine.threads import torch_alone
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import CHUNK, BrokenOff, asked, evaluate_all, of_each_row, thinned
@@ -199,14 +200,15 @@ class Trainer:
         buffer = self.cohort.network.buffer
         measured = measures and left == 1
         before = None
-        if measured and any(self.looked_into(self.step + 1)):
-            before = buffer.values.clone()
-        unclipped = torch.empty_like(buffer.gradients) if measured else None
-        bad = self._native.advance(self.step, number, self._rates, self._sums, unclipped)
-        if unclipped is not None and before is not None:
-            self._keep_norms(unclipped, before)
-        elif unclipped is not None:
-            self._gradient_norms = self._norms(unclipped)
+        with torch_alone():
+            if measured and any(self.looked_into(self.step + 1)):
+                before = buffer.values.clone()
+            unclipped = torch.empty_like(buffer.gradients) if measured else None
+            bad = self._native.advance(self.step, number, self._rates, self._sums, unclipped)
+            if unclipped is not None and before is not None:
+                self._keep_norms(unclipped, before)
+            elif unclipped is not None:
+                self._gradient_norms = self._norms(unclipped)
         self.step += number
         return {row: self._diverged(row, at, self._batches(at)[0]) for row, at in bad.items()}
 
