@@ -13,7 +13,7 @@ Reference:
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -110,9 +110,9 @@ def stream(seed: int, name: str, *place: str | int) -> Stream:
     return Stream(key(seed, name, *place))
 
 
-def bits(number: int, seed: int, name: str, *place: str | int) -> NDArray[np.uint64]:
-    """Return the first words of 64 random bits of a place, without a generator for torch."""
-    return np.random.Philox(key=key(seed, name, *place)).random_raw(number)
+def orders(keys: Sequence[int], length: int) -> Tensor:
+    """Return a permutation of 0 … length - 1 for each key: (keys, length) int64."""
+    return in_order_of(transforms.random_words(keys, length))
 
 
 def in_order_of(words: NDArray[np.uint64]) -> Tensor:
@@ -159,3 +159,29 @@ def uniform(row: Tensor, generator: torch.Generator) -> None:
         generator.uniform_(row)
     else:
         row.uniform_(generator=generator)
+
+
+Fill = Callable[[Tensor, torch.Generator], object]
+"""Fills a row with draws: `random_bits`, `standard_normal` or `uniform`."""
+
+
+def drawn(
+    fill: Fill, keys: Sequence[int], length: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Return a row of draws for each key, which `fill` would draw of its generator: (keys, length).
+
+    On the CPU the rows are drawn together, in C.
+    """
+    if device.type != "cpu":
+        rows = torch.empty(len(keys), length, dtype=dtype, device=device)
+        for row, key in zip(rows, keys, strict=True):
+            fill(row, torch.Generator(device).manual_seed(key))
+        return rows
+    if fill is random_bits:
+        return torch.from_numpy(transforms.random_words(keys, length).view(np.int64))
+    words = transforms.random_words(keys, -(-length // 2)).view(np.uint32)[:, :length]
+    if fill is uniform:
+        return torch.from_numpy((words >> np.uint32(8)) * 2.0**-24).to(dtype)
+    rows = torch.empty(words.shape, dtype=dtype)
+    transforms.fill_normal(rows.numpy(), np.ascontiguousarray(words).ravel(), 0.0, 1.0)
+    return rows

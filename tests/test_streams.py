@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from torch import Tensor
 
+from dlx import streams
 from dlx.native import transforms
 from dlx.streams import Stream, generator, key, stream
 
@@ -141,3 +142,23 @@ def test_orthonormal_matrices_are_uniformly_distributed() -> None:
     # A coordinate of a uniformly distributed point on the sphere is uniform on [-1, 1].
     for entry in drawn.reshape(3000, 6).T:
         assert stats.kstest(entry, stats.uniform(-1, 2).cdf).pvalue > 0.001
+
+
+FILLS = {"bits": streams.random_bits, "normal": streams.standard_normal, "uniform": streams.uniform}
+
+
+@pytest.mark.parametrize("has_library", [True, False])
+@pytest.mark.parametrize("length", [1, 2, 7, 16, 17, 1001])
+@pytest.mark.parametrize("name", FILLS)
+def test_rows_drawn_together_are_those_of_each_generator(
+    name: str, length: int, has_library: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_library:
+        monkeypatch.setattr(transforms, "_loaded", lambda: None)
+    keys = [0, 1, 2**63 - 1, 12_345]
+    for dtype in [torch.int64] if name == "bits" else [torch.float32, torch.float64]:
+        drawn = streams.drawn(FILLS[name], keys, length, dtype, torch.device("cpu"))
+        for row, own in zip(drawn, keys, strict=True):
+            alone = torch.empty(length, dtype=dtype)
+            FILLS[name](alone, Stream(own))
+            assert torch.equal(row, alone)

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dlx import streams
 from dlx.data.selection import Change, Selection, examples
-from dlx.streams import bits, in_order_of, stream
 
 
 def steps_per_epoch(num_rows: int, batch_size: int) -> int:
@@ -22,7 +22,7 @@ def steps_per_epoch(num_rows: int, batch_size: int) -> int:
 
 def orders(seeds: Sequence[int], epoch: int, num_rows: int) -> Tensor:
     """Return the shuffled row numbers of an epoch of the run with each seed: (D, N) int64, CPU."""
-    return in_order_of(np.stack([bits(num_rows, seed, "order", epoch) for seed in seeds]))
+    return streams.orders([streams.key(seed, "order", epoch) for seed in seeds], num_rows)
 
 
 def bootstrap(seed: int, num_rows: int) -> Tensor:
@@ -31,7 +31,7 @@ def bootstrap(seed: int, num_rows: int) -> Tensor:
     Reference:
         Breiman (1996), Bagging predictors
     """
-    return stream(seed, "bagging").whole_numbers(num_rows, num_rows)
+    return streams.stream(seed, "bagging").whole_numbers(num_rows, num_rows)
 
 
 class RowNumbers(NamedTuple):

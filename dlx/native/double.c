@@ -19,4 +19,5 @@
 #define EXPORTED(name) name##_double
 
 #include "precision.h"
+#include "philox.h"
 #include "reflections.h"

@@ -1,6 +1,7 @@
-"""What random numbers are made of random bits: the same bits in C and, without a library, in NumPy.
+"""Random bits and what numbers are made of them: the same in C and, without a library, in NumPy.
 
-Both use only + - x / and square roots of double precision, in one order, each rounded by itself.
+Both use whole numbers, or only + - x / and square roots of double precision, in one order, each
+rounded by itself.
 
 Reference:
     Wichura (1988), Algorithm AS 241: the percentage points of the normal distribution
@@ -9,6 +10,7 @@ Reference:
 
 import ctypes
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,19 @@ _TAIL = (0.17023821103, 1.3067284816, 2.7568153900, 1.4234372777)
 _TAIL_BELOW = (0.12021132975, 0.73700164250, 1.0)
 _LN2 = 0.6931471805599453
 _ATANH = (1 / 13, 1 / 11, 1 / 9, 1 / 7, 1 / 5, 1 / 3, 1.0)  # atanh(s) / s, in powers of s²
+
+
+def random_words(keys: Sequence[int], number: int) -> NDArray[np.uint64]:
+    """Return the first words of 64 random bits of some keys, by Philox: (keys, number)."""
+    rows = np.empty((len(keys), number), np.uint64)
+    loaded = _loaded()
+    if loaded is None:
+        for row, key in zip(rows, keys, strict=True):
+            row[:] = np.random.Philox(key=key).random_raw(number)
+        return rows
+    own = np.array(keys, np.uint64)
+    loaded.dlx_random_words(own.ctypes.data, rows.ctypes.data, len(keys), number)
+    return rows
 
 
 def fill_normal(
@@ -84,6 +99,8 @@ def _prepared(loaded: ctypes.CDLL) -> ctypes.CDLL:
     for name in _TYPES.values():
         function = getattr(loaded, f"dlx_normal_{name}")
         function.argtypes, function.restype = [address, address, size, number, number], None
+    loaded.dlx_random_words.argtypes = [address, address, size, size]
+    loaded.dlx_random_words.restype = None
     loaded.dlx_reflections.argtypes = [address, address, address, size, size]
     loaded.dlx_reflections.restype = None
     return loaded

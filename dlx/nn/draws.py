@@ -3,12 +3,12 @@
 # K runs
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from dlx.streams import generator
+from dlx.streams import Fill, drawn, key
 
 _BLOCK = 8192  # small layers draw for many steps at once
 
@@ -19,8 +19,8 @@ class Draws:
     Only runs that are `active` draw; those of equal seed share their numbers.
 
     Args:
-        fill: `fill(row, generator)` fills one row in place
-        dtype: of the rows that are filled
+        fill: how rows are drawn
+        dtype: of rows
         view: dtype of the numbers, several to an element of a row; default: that of the rows
     """
 
@@ -31,7 +31,7 @@ class Draws:
         seeds: Sequence[int],
         active: Sequence[bool],
         device: torch.device,
-        fill: Callable[[Tensor, Generator], object],
+        fill: Fill,
         dtype: torch.dtype,
         view: torch.dtype | None = None,
     ) -> None:
@@ -50,7 +50,7 @@ class Draws:
         steps = max(1, _BLOCK // size)
         block = step // steps
         if self._drawn is None or self._drawn[0] != (block, size):
-            self._drawn = ((block, size), self._draw(block, steps * size))
+            self._drawn = ((block, size), self._draw([block], steps * size)[:, 0])
         start = (step % steps) * size
         drawn = self._drawn[1][:, start : start + used]
         return drawn if self._in_order else drawn.index_select(0, self._row)
@@ -63,15 +63,14 @@ class Draws:
         """Return the numbers of neighbouring steps for the seeds that differ: (D, number, size)."""
         steps = max(1, _BLOCK // size)
         blocks = range(first // steps, (first + number - 1) // steps + 1)
-        drawn = torch.cat([self._draw(b, steps * size)[:, : steps * size] for b in blocks], 1)
+        in_blocks = self._draw(blocks, steps * size)[:, :, : steps * size]
         start = (first - blocks[0] * steps) * size
-        return drawn[:, start : start + number * size].reshape(len(drawn), number, size)
+        numbers = in_blocks.reshape(len(in_blocks), -1)[:, start : start + number * size]
+        return numbers.reshape(len(numbers), number, size)
 
-    def _draw(self, block: int, size: int) -> Tensor:
-        """Return the numbers of a block of steps: (distinct seeds, at least size)."""
-        device = self._row.device
-        shape = (len(self._distinct), -(-size // self._packed))
-        rows = torch.empty(shape, dtype=self._dtype, device=device)
-        for row, seed in zip(rows, self._distinct, strict=True):
-            self._fill(row, generator(seed, *self._place, block, device=device))
-        return rows.view(self._view)
+    def _draw(self, blocks: Sequence[int], size: int) -> Tensor:
+        """Return the numbers of blocks of steps: (distinct seeds, blocks, at least size)."""
+        keys = [key(seed, *self._place, block) for seed in self._distinct for block in blocks]
+        length = -(-size // self._packed)
+        rows = drawn(self._fill, keys, length, self._dtype, self._row.device)
+        return rows.view(self._view).view(len(self._distinct), len(blocks), -1)
