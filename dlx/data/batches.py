@@ -138,6 +138,14 @@ class Batches:
             result.append(known[key])
         return result
 
+    def draw_ahead(self, epochs: Sequence[int]) -> None:
+        """Draw the rows of epochs that will be asked for."""
+        seeds = list(dict.fromkeys(self._seeds))
+        for epoch in epochs:
+            if epoch not in self._orders:
+                drawn = orders(seeds, epoch, self._num_rows)
+                self._orders[epoch] = self._sampled(dict(zip(seeds, drawn, strict=True)))
+
     def _all_rows(self) -> tuple[Tensor, Tensor]:
         if self._samples:
             in_order = torch.arange(self._num_rows)
@@ -160,15 +168,9 @@ class Batches:
         if self._batch_size >= self._num_rows:
             in_order = torch.arange(self._num_rows)
             return [self._sampled(dict.fromkeys(self._seeds, in_order))] * len(epochs)
-        seeds = list(dict.fromkeys(self._seeds))
-        known, self._orders = self._orders, {}
-        for epoch in epochs:
-            if epoch in known:
-                self._orders[epoch] = known[epoch]
-            else:
-                drawn = orders(seeds, epoch, self._num_rows)
-                self._orders[epoch] = self._sampled(dict(zip(seeds, drawn, strict=True)))
-        return [self._orders[epoch] for epoch in epochs]
+        self.draw_ahead(epochs)
+        self._orders = {epoch: self._orders[epoch] for epoch in epochs}
+        return list(self._orders.values())
 
     def _sampled(self, orders: dict[int, Tensor]) -> Tensor:
         """Return the row numbers in orders that differ, given that of each seed: (D, N)."""

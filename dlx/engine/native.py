@@ -11,7 +11,7 @@ import heapq
 import math
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ctypes import c_int64, c_void_p
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,6 +41,7 @@ _BLOCK_SECONDS = 0.1
 _DRAWN_AT_ONCE = 1 << 24
 # Threads share a run alone whose step has at least this many multiplications.
 WORTH_SHARING = 8_000_000
+_WORTH_DRAWING_AHEAD = 0.002  # seconds that the steps take meanwhile
 PRECISIONS = {torch.float32: "float", torch.float64: "double"}
 
 
@@ -92,6 +93,9 @@ class NativeEngine:
         self._seen: list[RowNumbers] = []  # the rows of the epochs that the last block lay in
         self._seen_epochs = (-1, -1)
         self._seconds_per_step = 0.0
+        self._until = self._ahead_until = (
+            0  # the step after the last block; that after what is drawn
+        )
 
     def advance(
         self, step: int, number: int, rates: Rates, sums: Tensor, unclipped: Tensor | None = None
@@ -106,6 +110,7 @@ class NativeEngine:
             unclipped: receives the gradients before they are clipped, (K, P); None: nobody asks
         """
         start = time.perf_counter()
+        self._until = step + number
         self._set_slabs(step, number, rates)
         self._set_averages(step, number)
         self._set_draws(step, number)
@@ -115,7 +120,7 @@ class NativeEngine:
         runs["first_step"] = runs["step"] = step
         runs["diverged"] = 0
         runs["unclipped"] = 0 if unclipped is None else _addresses(unclipped)
-        self._train(number)
+        self._train(number, self._ahead_of(step + number, number))
         self._take_counts()
         sums.copy_(torch.from_numpy(np.stack([runs["cost_sum"], runs["correct_sum"]])))
         self._seconds_per_step = (time.perf_counter() - start) / number
@@ -125,11 +130,13 @@ class NativeEngine:
         """Return how many steps may be made before somebody is asked whether to stop."""
         if not self._seconds_per_step:
             return 1
+        ahead = self._ahead_until - self._until
         drawn = sum(len(own.places) * self._size_of(s) for s, own in self._drawings.items())
         if self._augment.active:
             drawn += len(self._runs) * self._cohort.batch_size * self._batches.num_inputs
         in_memory = _DRAWN_AT_ONCE // drawn if drawn else most
-        return max(1, min(most, in_memory, int(_BLOCK_SECONDS / self._seconds_per_step)))
+        steps = max(1, min(most, in_memory, int(_BLOCK_SECONDS / self._seconds_per_step)))
+        return ahead if ahead < steps < 2 * ahead else steps  # more would be drawn anew
 
     # What does not change while the cohort stays as it is
 
@@ -292,12 +299,46 @@ class NativeEngine:
             self._records["shares"][rows] = _address(own)
 
     def _set_draws(self, step: int, number: int) -> None:
-        for source, drawing in self._drawings.items():
-            size = self._size_of(source)
-            drawn = drawing.draws.of_steps(step, number, size).contiguous()
+        sources = [(self._size_of(source), own) for source, own in self._drawings.items()]
+        results: list[Tensor | None] = [None] * len(sources)
+
+        def draw(place: int) -> None:
+            for which in range(place, len(sources), threads):
+                size, drawing = sources[which]
+                results[which] = drawing.draws.of_steps(step, number, size)
+
+        threads = min(self._threads.number, len(sources)) if number > 1 else 1
+        self._threads.run(threads, draw)
+        for (size, drawing), drawn in zip(sources, results, strict=True):
+            assert drawn is not None
             self._of_block.append(drawn)
             self._drawn["numbers"][drawing.places] = _addresses(drawn)[drawing.seeds]
             self._drawn["of_a_step"][drawing.places] = size
+
+    def _ahead_of(self, step: int, number: int) -> Callable[[], None] | None:
+        """Return what draws the next block, which is as long; None where that is not worth it.
+
+        It is where a thread would have nothing to do while others make steps.
+        """
+        self._ahead_until = 0
+        per_epoch = steps_per_epoch(self._batches.num_rows, self._cohort.batch_size)
+        number = min(number, max(m.num_steps for m in self._cohort.members) - step)
+        is_worth_it = self._seconds_per_step * number > _WORTH_DRAWING_AHEAD
+        if not is_worth_it or self._is_shared or self._threads.number <= len(self._runs):
+            return None
+        if not self._drawings and per_epoch == 1:
+            return None
+        self._ahead_until = step + number
+
+        def draw() -> None:
+            for source, drawing in self._drawings.items():
+                drawing.draws.draw_ahead(step, number, self._size_of(source))
+            if per_epoch > 1:
+                self._batches.draw_ahead(
+                    range(step // per_epoch, (step + number - 1) // per_epoch + 1)
+                )
+
+        return draw
 
     def _size_of(self, source: Source) -> int:
         """Return how many numbers a step draws, those of a full batch."""
@@ -333,10 +374,10 @@ class NativeEngine:
 
     # Threads
 
-    def _train(self, number: int) -> None:
+    def _train(self, number: int, meanwhile: Callable[[], None] | None) -> None:
         runs, threads = self._runs, self._threads.number
-        size = threads // len(runs)
-        if size > 1 and self._is_worth_sharing:
+        if self._is_shared:
+            size = threads // len(runs)
             memories = [self._memory_of([run], size) for run in runs]
             teams = [np.zeros(16, np.int32) for _ in runs]
 
@@ -357,12 +398,14 @@ class NativeEngine:
                 self._call(runs[row], steps, memory, None, 0, 1)
                 turns.give_back(row, left)
 
-        self._threads.run(min(threads, len(runs)), take_turns)
+        self._threads.run(min(threads, len(runs)), take_turns, meanwhile)
 
     @property
-    def _is_worth_sharing(self) -> bool:
+    def _is_shared(self) -> bool:
+        """Whether several threads make the steps of a run."""
         rows = min(self._cohort.batch_size, self._batches.num_rows)
-        return self._programs[0].flops * rows >= WORTH_SHARING
+        is_large = self._programs[0].flops * rows >= WORTH_SHARING
+        return is_large and self._threads.number // len(self._runs) > 1
 
     def _memory_of(self, runs: Iterable[c.Run], size: int) -> int:
         """Return where memory for the steps of any of some runs begins; vectors are aligned."""

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import torch
 
@@ -14,14 +14,25 @@ class Threads:
         self.number = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
 
-    def run(self, number: int, work: Callable[[int], None]) -> None:
-        """Call `work` with 0 to `number` - 1, each in a thread, and wait for all of them."""
-        if number == 1:
+    def run(
+        self, number: int, work: Callable[[int], None], meanwhile: Callable[[], None] | None = None
+    ) -> None:
+        """Call `work` with 0 to `number` - 1, each in a thread, and wait for all of them.
+
+        `meanwhile` is called in this thread.
+        """
+        if number == 1 and meanwhile is None:
             work(0)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.number)
-        for future in [self._pool.submit(work, place) for place in range(number)]:
+        futures = [self._pool.submit(work, place) for place in range(number)]
+        try:
+            if meanwhile is not None:
+                meanwhile()
+        finally:
+            wait(futures)
+        for future in futures:
             future.result()
 
 

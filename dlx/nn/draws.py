@@ -44,6 +44,7 @@ class Draws:
         self._fill, self._dtype, self._view = fill, dtype, view or dtype
         self._packed = dtype.itemsize // self._view.itemsize
         self._drawn: tuple[tuple[int, int], Tensor] | None = None
+        self._ahead: tuple[int, int, Tensor] | None = None  # first step, size, (D, number, size)
 
     def __call__(self, step: int, size: int, used: int) -> Tensor:
         """Return the first `used` of the `size` numbers of each run's full batch: (K, used)."""
@@ -61,6 +62,17 @@ class Draws:
 
     def of_steps(self, first: int, number: int, size: int) -> Tensor:
         """Return the numbers of neighbouring steps for the seeds that differ: (D, number, size)."""
+        if self._ahead is not None:
+            start, known_size, known = self._ahead
+            if size == known_size and start <= first and first + number <= start + known.shape[1]:
+                return known[:, first - start : first - start + number]
+        return self._of_steps(first, number, size)
+
+    def draw_ahead(self, first: int, number: int, size: int) -> None:
+        """Draw the numbers of steps that `of_steps` will be asked for."""
+        self._ahead = first, size, self._of_steps(first, number, size)
+
+    def _of_steps(self, first: int, number: int, size: int) -> Tensor:
         steps = max(1, _BLOCK // size)
         blocks = range(first // steps, (first + number - 1) // steps + 1)
         in_blocks = self._draw(blocks, steps * size)[:, :, : steps * size]
