@@ -221,6 +221,19 @@ def test_images_that_are_all_the_same_are_warned_of(folder):
     assert (made.inputs == 40).all()
 
 
+def test_images_that_show_nothing_are_said(folder):
+    strokes = Image.new("RGBA", (6, 4), (255, 255, 255, 0))
+    strokes.paste((255, 255, 255, 255), (1, 1, 4, 2))
+    strokes.save(folder / "dog/0.png")
+    remark = (
+        f"{folder}: images that show one colour throughout: 1 of 5, such as 0.png; if they are "
+        "drawn in the colour of data.background, white, choose another"
+    )
+    assert load_dataset("image_folder", NOWHERE, path=folder).notes[1:] == (remark,)
+    seen = load_dataset("image_folder", NOWHERE, path=folder, background="black")
+    assert len(seen.notes) == 1 and not seen.warnings
+
+
 def test_torchvision_is_imported_for_nothing_else():
     import subprocess
 

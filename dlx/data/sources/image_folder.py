@@ -66,10 +66,14 @@ def image_folder(
     labels = [label for folder in folders.values() for label in folder.labels(classes, path)]
     images, remarks = read_images(files, conversion)
     are_same = len(images) > 1 and bool((images == images[0]).all())
-    same = (
-        f"{path}: all {len(images):,} images are the same; if they are drawn in the colour of "
-        f"data.background, {background}, choose another"
-    )
+    cure = f"if they are drawn in the colour of data.background, {background}, choose another"
+    same = f"{path}: all {len(images):,} images are the same; {cure}"
+    plain = [file.name for file, image in zip(files, images, strict=True) if _is_plain(image)]
+    if plain and not are_same:
+        remarks.append(
+            f"{path}: images that show one colour throughout: {len(plain):,} of {len(images):,}, "
+            f"such as {plain[0]}; {cure}"
+        )
     if white < DEEPEST:
         remarks.append(
             f"{path}: images of 16 bits use {white.bit_length()} of them: {white:,} is white, here "
@@ -87,6 +91,10 @@ def image_folder(
         white=white,
         notes=(*(s for folder in folders.values() for s in folder.notes), *remarks),
     )
+
+
+def _is_plain(image: np.ndarray) -> bool:
+    return bool((image == image[..., :1, :1]).all())
 
 
 @dataclass(frozen=True)
