@@ -129,6 +129,20 @@ def test_a_number_too_large_for_32_bits_is_named():
         check(dataset_of("big", {"train": (big, T)}, "auto"))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.float64])
+def test_large_numbers_keep_their_digits_or_are_warned_of(dtype):
+    numbers = (20_240_100_001 + np.arange(40)).astype(dtype)[:, None]
+    made = dataset_of("orders", {"train": (np.arange(40.0)[:, None], numbers)}, "regression")
+    assert made.targets.tolist() == numbers.tolist() and made.warnings == ()
+    made = dataset_of("orders", {"train": (numbers, np.arange(40.0))}, "regression")
+    assert made.warnings == (
+        "orders: 40 different numbers of input 0 (the first is 0) become 1 in 32 bits; subtract "
+        "from the array what all of them share",
+    )
+    few = dataset_of("few", {"train": (X.astype(np.float64), X[:, 0].astype(np.float64))}, "auto")
+    assert few.targets.dtype == np.float32 and few.warnings == ()
+
+
 def test_paths_are_relative_to_the_config(tmp_path, monkeypatch):
     (tmp_path / "sets").mkdir()
     np.save(tmp_path / "sets/x.npy", X)

@@ -179,6 +179,21 @@ def test_a_folder_around_the_classes_is_named(folder, tmp_path):
         load_dataset("image_folder", NOWHERE, path=tmp_path / "download")
 
 
+def test_parts_by_any_name_are_warned_of(folder, tmp_path):
+    sets = tmp_path / "sets"
+    for part in ("학습", "시험"):
+        shutil.copytree(folder, sets / part)
+    made = load_dataset("image_folder", NOWHERE, path=sets)
+    assert made.classes == ("시험", "학습")
+    assert made.warnings == (
+        f"{sets}: the classes '시험', '학습' hold folders of the same names ('cat', 'dog'), which "
+        f"tell nothing; if these are the classes, write data.path: {sets / '시험'}, and the other "
+        "folders as data.dev_path or data.test_path",
+    )
+    shutil.rmtree(sets / "학습/cat")  # breeds of their own are no parts
+    assert load_dataset("image_folder", NOWHERE, path=sets).warnings == ()
+
+
 def test_a_dev_part_of_its_own(folder, tmp_path):
     for part, number in (("val", 1), ("test", 2)):
         (tmp_path / part / "dog").mkdir(parents=True)
@@ -204,6 +219,19 @@ def test_images_that_are_all_the_same_are_warned_of(folder):
     )
     made = load_dataset("image_folder", NOWHERE, path=folder, background="black")
     assert (made.inputs == 40).all()
+
+
+def test_images_that_show_nothing_are_said(folder):
+    strokes = Image.new("RGBA", (6, 4), (255, 255, 255, 0))
+    strokes.paste((255, 255, 255, 255), (1, 1, 4, 2))
+    strokes.save(folder / "dog/0.png")
+    remark = (
+        f"{folder}: images that show one colour throughout: 1 of 5, such as 0.png; if they are "
+        "drawn in the colour of data.background, white, choose another"
+    )
+    assert load_dataset("image_folder", NOWHERE, path=folder).notes[1:] == (remark,)
+    seen = load_dataset("image_folder", NOWHERE, path=folder, background="black")
+    assert len(seen.notes) == 1 and not seen.warnings
 
 
 def test_torchvision_is_imported_for_nothing_else():

@@ -26,6 +26,8 @@ from dlx.registry import like, register
 Arrays = tuple[np.ndarray, np.ndarray]
 Name = TypeVar("Name", str, Path)
 
+_LOOKED_AT = 1_000  # rows, for numbers that become one
+
 
 @register("data")
 def npz(
@@ -152,10 +154,11 @@ def dataset_of(
     return Dataset(
         name=name,
         inputs=_as_numbers(inputs),
-        targets=_as_float32(decided.values) if decided.classes is None else decided.values,
+        targets=_as_values(decided.values) if decided.classes is None else decided.values,
         classes=decided.classes,
         dev_rows=rows.get("dev", 0),
         test_rows=rows.get("test", 0),
+        warnings=_merged(name, inputs),
         notes=(*([layout] if layout else []), *decided.notes),
     )
 
@@ -170,6 +173,32 @@ def _kind(array: np.ndarray) -> str:
 def _as_numbers(inputs: np.ndarray) -> np.ndarray:
     """Return inputs as float32, but for pixels, which stay as they are."""
     return inputs if inputs.dtype == np.uint8 and inputs.ndim > 2 else _as_float32(inputs)
+
+
+def _as_values(targets: np.ndarray) -> np.ndarray:
+    """Return values to predict (N, T) as float32 or, where that tells hardly any apart, float64."""
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused later
+        spread = targets.astype(np.float64).std(0)
+        is_lost = np.abs(targets).max(0) * np.finfo(np.float32).eps > 1e-3 * spread
+    return targets.astype(np.float64) if is_lost.any() else _as_float32(targets)
+
+
+def _merged(name: str, inputs: np.ndarray) -> tuple[str, ...]:
+    """Return a warning if numbers of a column become one in 32 bits, by the first rows."""
+    looked_at = inputs[:_LOOKED_AT].reshape(len(inputs[:_LOOKED_AT]), -1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rounded = looked_at.astype(np.float32)
+        step = np.spacing(np.abs(rounded).max(0))
+        coarse = np.flatnonzero(step > 1e-3 * looked_at.std(0, dtype=np.float64))
+    for column in coarse.tolist():
+        different = len(np.unique(looked_at[:, column]))
+        left = len(np.unique(rounded[:, column]))
+        if 2 * left < different:
+            return (
+                f"{name}: {different:,} different numbers of input {column} (the first is 0) "
+                f"become {left:,} in 32 bits; subtract from the array what all of them share",
+            )
+    return ()
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:

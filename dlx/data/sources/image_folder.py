@@ -66,10 +66,14 @@ def image_folder(
     labels = [label for folder in folders.values() for label in folder.labels(classes, path)]
     images, remarks = read_images(files, conversion)
     are_same = len(images) > 1 and bool((images == images[0]).all())
-    same = (
-        f"{path}: all {len(images):,} images are the same; if they are drawn in the colour of "
-        f"data.background, {background}, choose another"
-    )
+    cure = f"if they are drawn in the colour of data.background, {background}, choose another"
+    same = f"{path}: all {len(images):,} images are the same; {cure}"
+    plain = [file.name for file, image in zip(files, images, strict=True) if _is_plain(image)]
+    if plain and not are_same:
+        remarks.append(
+            f"{path}: images that show one colour throughout: {len(plain):,} of {len(images):,}, "
+            f"such as {plain[0]}; {cure}"
+        )
     if white < DEEPEST:
         remarks.append(
             f"{path}: images of 16 bits use {white.bit_length()} of them: {white:,} is white, here "
@@ -83,10 +87,14 @@ def image_folder(
         classes=classes,
         dev_rows=rows.get("dev", 0),
         test_rows=rows.get("test", 0),
-        warnings=(same,) if are_same else (),
+        warnings=(*([same] if are_same else []), *folders["train"].doubts),
         white=white,
         notes=(*(s for folder in folders.values() for s in folder.notes), *remarks),
     )
+
+
+def _is_plain(image: np.ndarray) -> bool:
+    return bool((image == image[..., :1, :1]).all())
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,7 @@ class ClassFolders:
     path: Path
     by_class: dict[str, list[Path]]
     left_out: tuple[str, ...]  # sentences
+    doubts: tuple[str, ...] = ()  # sentences that say what may be no class
 
     @property
     def classes(self) -> list[str]:
@@ -160,7 +169,25 @@ def list_folder(path: Path) -> ClassFolders:
             f"{path}: left out {len(beside):,} images that are in no class's folder, such as "
             f"{beside[0].name}"
         )
-    return ClassFolders(path, by_class, tuple(said))
+    return ClassFolders(path, by_class, tuple(said), _alike(path, by_class))
+
+
+def _alike(path: Path, by_class: dict[str, list[Path]]) -> tuple[str, ...]:
+    """Return a warning if classes hold folders of the same names, as parts with classes would."""
+    inner: dict[tuple[str, ...], list[str]] = {}  # classes by the names of their folders
+    for name, files in by_class.items():
+        places = [file.relative_to(path / name).parts for file in files]
+        names = tuple(sorted({place[0] for place in places if len(place) > 1}))
+        if len(names) > 1 and all(len(place) > 1 for place in places):
+            inner.setdefault(names, []).append(name)
+    shown = lambda names: ", ".join(map(repr, names[:_LISTED])) + " …" * (len(names) > _LISTED)
+    return tuple(
+        f"{path}: the classes {shown(alike)} hold folders of the same names ({shown(names)}), "
+        f"which tell nothing; if these are the classes, write data.path: {path / alike[0]}, and "
+        "the other folders as data.dev_path or data.test_path"
+        for names, alike in inner.items()
+        if len(alike) > 1
+    )
 
 
 def _refuse_parts(path: Path, by_class: dict[str, list[Path]]) -> None:

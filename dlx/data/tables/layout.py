@@ -32,6 +32,19 @@ _KINDS = {
     b"%PDF": "a PDF file; save the table as CSV",
     b"BZh": "compressed by bzip2; unpack it, or compress it by gzip",
     b"\xfd7zXZ": "compressed by xz; unpack it, or compress it by gzip",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd; unpack it, or compress it by gzip",
+    b"7z\xbc\xaf": "a 7z archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
+    b"\x93NUMPY": "an npy file of NumPy; use data.name: npy",
+    b"SQLite": "a data base; save the table as CSV",
+    b"\x89HDF": "an HDF5 file; save the table as CSV",
+    b"ARROW1": "a file of Arrow; save the table as CSV or parquet",
+}
+# Files of text that are no tables, by how they begin, whatever blanks stand before or inside.
+_TEXT_KINDS = {
+    rb"\{\s*\"|\[\s*[{\[]": "JSON; save the table as CSV, with the names in the first row",
+    rb"<(!doctype|!--|\?xml|html|table)": "HTML or XML; save the table as CSV",
+    rb"(%[^\n]*\n\s*)*@relation": "an ARFF file; put names in place of the lines above the data",
 }
 _SAID = re.compile(r'\ufeff?"?sep=(.)"?', re.IGNORECASE)  # what Excel reads as the separator
 _TOTALS = (
@@ -214,10 +227,12 @@ def _content(path: Path) -> bytes:
 def _opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
     """Open a file, through gzip if it is compressed, and refuse files that are no text."""
     with path.open("rb") as file:
-        start = file.read(8)
-    for magic, words in _KINDS.items():
-        if start.startswith(magic):
-            raise LayoutError(f"{path}: this is {words}")
+        start = file.read(4096)
+    text = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    kinds = [words for magic, words in _KINDS.items() if start.startswith(magic)]
+    kinds += [words for begin, words in _TEXT_KINDS.items() if re.match(begin, text, re.IGNORECASE)]
+    if kinds:
+        raise LayoutError(f"{path}: this is {kinds[0]}")
     return gzip.open(path, "rb") if start.startswith(_GZIP) else path.open("rb")
 
 
@@ -330,7 +345,7 @@ def _checked(path: Path, surveyed: Survey) -> Survey:
 def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> Survey:
     """Check the number of values of each row, which comes with the row itself."""
     width, separator, left_out, odd = len(surveyed.header), surveyed.separator, [], []
-    first = ""
+    first, empty = "", []  # separators alone
     below: list[tuple[int, int, str]] = []  # rows of another width, until one of the table follows
     last = collections.deque[tuple[int, str]](maxlen=_MOST_BELOW)  # rows of the table
     for row, (count, text) in enumerate(rows, surveyed.skipped + 1):
@@ -342,6 +357,8 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
             )
         if count == 0:
             left_out.append(row)
+            if separator != BLANKS and separator in text:
+                empty.append(row)
             if len(left_out) > _MOST_BLANK:
                 raise LayoutError(f"{path}: more than {_MOST_BLANK:,} blank rows; delete them")
         elif text == first or ("---" in text and not text.strip(f"{separator}-:=+| \t\r\n")):
@@ -366,7 +383,10 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
             raise _odd_width(path, row, count, text, surveyed)
         end = end or row
     if len(last) <= surveyed.has_names:
-        raise LayoutError(f"{path}: a header but no rows")
+        raise LayoutError(f"{path}: a header but no rows{' that hold a value' if empty else ''}")
+    if empty:
+        more = f" and {len(empty) - 1:,} more" if len(empty) > 1 else ""
+        remarks.append(f"row {empty[0]}{more} of {path.name} left out: no value at all")
     if odd:
         more = f" and {len(odd) - 1} more rows" if len(odd) > 1 else ""
         remarks.append(

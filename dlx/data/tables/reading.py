@@ -210,7 +210,10 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
         # Without the metadata an index that pandas wrote is a column as any other.
         frame = _table(path, schema, names).to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from error
+        why = str(error).splitlines()[0]
+        raise DataError(
+            f"{path}: not a parquet file ({why}); write it again, or use data.name: csv"
+        ) from error
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     if len(frame) == 0:
         raise DataError(f"{path}: no rows")

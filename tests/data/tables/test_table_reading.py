@@ -168,7 +168,17 @@ def test_a_compressed_file_that_is_cut_or_flipped(tmp_path):
 
 @pytest.mark.parametrize(
     ("start", "words"),
-    [(b"PK\x03\x04", "Excel workbook"), (b"PAR1", "a parquet file"), (b"%PDF-1", "a PDF file")],
+    [
+        (b"PK\x03\x04", "Excel workbook"),
+        (b"PAR1", "a parquet file"),
+        (b"%PDF-1", "a PDF file"),
+        (b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it"),
+        (b"\x93NUMPY", "an npy file of NumPy; use data.name: npy"),
+        (b'\n[{"a": 1}]\n', "JSON; save the table as CSV"),
+        (b'{"a": 1, "y": 2}\n{"a": 2, "y": 3}\n', "JSON; save the table as CSV"),
+        (b"\xef\xbb\xbf<!DOCTYPE html>\n<p>Not found</p>\n", "HTML or XML; save the table as CSV"),
+        (b"% title\n@RELATION iris\n@data\n1,2\n", "an ARFF file; put names in place"),
+    ],
 )
 def test_files_of_other_kinds_are_called_by_name(start, words, tmp_path):
     (tmp_path / "t.csv").write_bytes(start + bytes(50))
@@ -257,6 +267,15 @@ def test_rows_that_repeat_the_names_and_lines_of_dashes_are_left_out(write):
         frame = read(write(text))
         assert (frame["a"].astype(int).tolist(), frame.index.tolist()) == ([1, 3], [2, 4])
         assert "row 3 of table.csv left out" in frame.attrs["remarks"][0]
+
+
+def test_rows_of_separators_alone_are_left_out_and_said(write):
+    frame = read(write("a,y\n1,2\n,\n3,4\n\n,\n"))
+    assert frame.index.tolist() == [2, 4]
+    assert frame.attrs["remarks"] == ("row 3 and 1 more of table.csv left out: no value at all",)
+    assert read(write("a,y\n1,2\n\n3,4\n\n")).attrs["remarks"] == ()
+    with pytest.raises(DataError, match=r"table\.csv: a header but no rows that hold a value"):
+        read(write("a,y\n,\n"))
 
 
 def test_a_last_row_of_totals_is_said(write):
