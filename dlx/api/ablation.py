@@ -322,6 +322,7 @@ def resume_ablation(
         ClusterError: the cluster was lost; what it had sent is saved
         RunError: config or plan was changed, or a checkpoint cannot be used
         DataError: data are missing, or have changed since
+        CrashedError: some runs could not be trained, now or earlier
     """
     run = RunDirectory.open(directory)
     plugins.require(run.read_info().get("plugins") or [], directory)
@@ -455,14 +456,21 @@ def _train(
                 f"some runs could not be trained ({experiment.reasons(crashed)}); the others were. "
                 f"`dlx resume {run.path} --only failed` tries them again"
             )
+        if failed := _failed(ended):
+            raise CrashedError(
+                f"{failed:,} of the runs could not be trained earlier, and were not tried again: "
+                f"`dlx resume {run.path} --only failed` does that"
+            )
     return Ablation(run.path)
 
 
 def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> None:
     results = _results(ready, ended)
-    status = "interrupted" if ended.report.stopped else "completed"
+    status = "failed" if ended.report.crashed or _failed(ended) else "completed"
+    if ended.report.stopped and not ended.report.crashed:
+        status = "interrupted"
     run.write_info(
-        status="failed" if ended.report.crashed else status,
+        status=status,
         ended=timestamp(),
         seconds=seconds,
         runs=len(ready.runs("comparison")),
@@ -471,6 +479,11 @@ def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> N
         failed=sum(result.status == "failed" for result in results),
         remarks=ended.report.remarks,
     )
+
+
+def _failed(ended: Ended) -> int:
+    """Return how many runs could not be trained, now or earlier."""
+    return sum(result.status == "failed" for result in ended.results.values())
 
 
 def _results(ready: Plan, ended: Ended) -> list[RunResult]:

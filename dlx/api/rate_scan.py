@@ -35,6 +35,7 @@ RANGE = "1e-6..10"
 STEPS = 100
 _LOWEST, _HIGHEST = 1e-37, 3e38  # of single precision, which weights have
 _ENOUGH = 0.95  # of the largest fall of the cost: a rate that reaches it is as good as the best
+_LEARNED = 0.9  # of the cost of the best constant answer; as for a diagnosis
 _SAFE = 0.5  # of the largest fall: a rate that is too large loses more of it
 
 
@@ -68,6 +69,7 @@ class RateScan:
     steps: int  # of each run
     seeds: tuple[int, ...]
     rates: tuple[Rate, ...]  # ascending
+    constant: float | None = None  # the cost of the best constant answer; None: it is not known
 
     @property
     def start(self) -> float:
@@ -105,6 +107,13 @@ class RateScan:
     def remarks(self) -> list[str]:
         """Sentences on a range that does not reach far enough, and on what was left aside."""
         remarks = []
+        reached = self.best and self.best.cost
+        if self.constant and reached and reached > _LEARNED * self.constant:
+            remarks.append(
+                f"nothing was learned at any rate: the lowest cost is {reached:.4g}, and that of "
+                f"always giving the same answer is {self.constant:.4g}; so the suggested rate says "
+                "little: try more --steps, or look for the cause with `dlx inspect`"
+            )
         if self.largest_safe == self.rates[-1].lr:
             remarks.append(
                 f"even {self.largest_safe:.3g} is safe: the range ends too early to show the "
@@ -217,7 +226,8 @@ def scan_rates(
             f"all {len(costs)} runs diverged, with rates from {rates[0]:.3g} on; give --range a "
             "lower beginning, or data.standardize inputs that are large"
         )
-    return RateScan(config, count, tuple(plan.seeds), tuple(scanned))
+    constant = _constant_cost(plan.job(plan.runs("comparison")[0]))
+    return RateScan(config, count, tuple(plan.seeds), tuple(scanned), constant)
 
 
 def _plan(
@@ -254,6 +264,24 @@ def _plan(
     planning.check(plan, compared)
     planning.add_cohorts(plan, "comparison", compared)
     return plan, steps
+
+
+def _constant_cost(job: Job) -> float | None:
+    """Return what the best constant answer costs on training rows; None if no formula tells.
+
+    Of shares p of the classes it is their entropy, -sum p log p; of z-scores it is their
+    variance, 1.
+    """
+    task, loss = job.splits.task, job.design.head.loss
+    if loss.model_dump(exclude={"name"}, exclude_defaults=True):  # weights, smoothing
+        return None
+    if task.kind == "regression":
+        return 1.0 if task.target_scale and loss.name == "mse" else None
+    if task.kind == "multilabel" or not loss.name.endswith("cross_entropy"):
+        return None
+    counts = np.array([count for count in task.class_counts if count], float)
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
 
 
 class _Costs(Observer):

@@ -284,16 +284,17 @@ def _train(
             run.write_info(status="interrupted", ended=timestamp())
             raise
         crashed = ended.report.crashed
-        status = "failed" if crashed else "completed"
+        number = sum(trial.state == "failed" for trial in ended.progress.trials)
+        status = "failed" if crashed or number else "completed"
         _note_end(run, ended, status, before + time.monotonic() - began)
-        if crashed:
-            number = sum(trial.state == "failed" for trial in ended.progress.trials)
+        if crashed or number:
             what = f"{number} of {len(ended.progress.trials)} trials"
             if not number:
                 what = "some runs of the verdict"
+            why = f" ({experiment.reasons(crashed)})" if crashed else " earlier"
             raise CrashedError(
-                f"{what} could not be trained ({experiment.reasons(crashed)}); the search went on "
-                f"without them: once the cause is removed, `{_again(run)}` searches anew"
+                f"{what} could not be trained{why}; the search went on without them: once the "
+                f"cause is removed, `{_again(run)}` searches anew"
             )
         if ended.best is None:
             raise ConfigError(f"{_why_no_best(ready, ended)}; {run.path / TRIALS} lists all trials")

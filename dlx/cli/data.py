@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlx.cli.options import DataDir, Json, output_option
+from dlx.cli.options import DataDir, Json, picture_option
 from dlx.cli.output import emit, emit_json, emit_table, save_picture, warn
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def show(
     ] = None,
     data_dir: DataDir = None,
     output: Annotated[
-        Path | None, output_option("Draw images of the data set in a PNG file.")
+        Path | None, picture_option("Draw images of the data set in a PNG file.", "--output", "-o")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlx import texts
-from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir, output_option
+from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir, output_option, picture_option
 from dlx.cli.output import emit_csv, emit_json, save_file, warn
 from dlx.cli.use import Inputs, OneSplit
 from dlx.errors import ConfigError
@@ -32,9 +32,7 @@ Output = Annotated[
 ]
 Picture = Annotated[
     Path | None,
-    typer.Option(
-        "--picture", metavar="FILE", help="Draw the first 100 images side by side in a PNG file."
-    ),
+    picture_option("Draw the first 100 images side by side in a PNG file.", "--picture"),
 ]
 
 

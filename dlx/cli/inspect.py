@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, Changes, DataDir, Json, RunsDir, Seed
+from dlx.cli.options import RUNS_DIR, Changes, DataDir, Json, RunsDir, Seed, picture_option
 from dlx.cli.output import amount, bits_elsewhere, emit, emit_json, emit_table, save_picture
 from dlx.errors import ConfigError
 
@@ -22,7 +22,7 @@ def inspect(
     ],
     overrides: Changes = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the variances in a PNG file.")
+        Path | None, picture_option("Draw the variances in a PNG file.", "--plot")
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,

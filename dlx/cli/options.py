@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.cli import completion
+from dlx.errors import ConfigError
 
 CONFIG = typer.Argument(
     metavar="CONFIG",
@@ -81,6 +82,20 @@ def layout_options(
     """Return what the command line says of how a CSV file is written."""
     given = {"separator": separator, "encoding": encoding, "header": header}
     return {key: value for key, value in given.items() if value is not None}
+
+
+def picture_option(meaning: str, *names: str) -> Any:
+    """Return an option for the PNG file that a picture is written to."""
+    return typer.Option(*names, metavar="FILE", help=meaning, callback=_png)
+
+
+def _png(parameter: typer.CallbackParam, file: Path | None) -> Path | None:
+    if file is not None and file.suffix.lower() not in (".png", ""):
+        better = file.with_suffix(".png")
+        raise ConfigError(
+            f"{parameter.opts[0]}: received {file}; pictures are PNG files: name {better}"
+        )
+    return file
 
 
 def output_option(meaning: str, metavar: str = "FILE") -> Any:

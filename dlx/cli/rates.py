@@ -5,7 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, Changes, Config, DataDir, Json, Quiet, RunsDir, Seed
+from dlx.cli.options import (
+    RUNS_DIR,
+    Changes,
+    Config,
+    DataDir,
+    Json,
+    Quiet,
+    RunsDir,
+    Seed,
+    picture_option,
+)
 from dlx.cli.output import emit, emit_json, emit_table, save_picture, warn
 from dlx.cli.progress import shown
 
@@ -32,9 +42,9 @@ def lr(
     ] = 3,
     plot: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The PNG file that is drawn; default: lr.png in the folder of the config's runs.",
+        picture_option(
+            "The PNG file that is drawn; default: lr.png in the folder of the config's runs.",
+            "--plot",
         ),
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,

@@ -20,6 +20,7 @@ from dlx.cli.options import (
     Separator,
     layout_options,
     output_option,
+    picture_option,
 )
 from dlx.cli.output import (
     emit,
@@ -64,11 +65,7 @@ MeasuredSplit = Annotated[
 Output = Annotated[Path | None, output_option("The CSV file to write; default: CSV on stdout.")]
 Picture = Annotated[
     Path | None,
-    typer.Option(
-        "--picture",
-        metavar="FILE",
-        help="Draw the first 100 images with their predictions in a PNG file.",
-    ),
+    picture_option("Draw the first 100 images with their predictions in a PNG file.", "--picture"),
 ]
 Metrics = Annotated[
     list[str] | None,

@@ -98,7 +98,10 @@ def read_file(path: Path, problems: list[str]) -> Node:
     if root is None:
         raise ConfigError(f"{path}:1: the file is empty; it needs at least `data: NAME`")
     if not isinstance(root.value, dict):
-        raise ConfigError(f"{root.where}: a config is a mapping; write `key: value` lines")
+        is_table = path.suffix.lower() in (".csv", ".tsv")
+        cure = f"`dlx init {path} --target COLUMN` writes one for a table"
+        cure = cure if is_table else "write `key: value` lines"
+        raise ConfigError(f"{root.where}: a config is a mapping; {cure}")
     return root
 
 

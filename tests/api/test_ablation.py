@@ -292,6 +292,10 @@ def test_a_crashed_cohort_takes_no_other_along(
     assert [each["failed"] for each in crashed.result()["variants"]] == [0, 3, 0]
     assert len(runs_of(path)) == 6
     monkeypatch.setattr(Job, "trainer", real)
+    words = r"3 of the runs could not be trained earlier.*`dlx resume .* --only failed` does that"
+    with pytest.raises(CrashedError, match=words):
+        api.resume_ablation(path)
+    assert (crashed.status, crashed.info["failed"]) == ("failed", 3)
     repeated = api.resume_ablation(path, only_failed=True)
     assert (repeated.status, repeated.info["failed"]) == ("completed", 0)
     assert_same_runs(repeated.path, whole.path)

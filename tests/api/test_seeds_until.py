@@ -190,7 +190,9 @@ def test_no_seeds_are_added_while_runs_have_failed(
         grow(tmp_path, jobs=1)
     monkeypatch.undo()
     [path] = (tmp_path / "grows").iterdir()
-    stopped = api.resume_ablation(path)
+    with pytest.raises(CrashedError, match=r"could not be trained earlier"):
+        api.resume_ablation(path)
+    stopped = api.Ablation(path)
     assert stopped.summary["seeds"] == [0, 1, 2, 3, 4]
     assert any("no seeds were added" in remark for remark in stopped.info["remarks"])
     assert api.resume_ablation(path, only_failed=True).summary["seeds"] == [0, 1, 2, 3, 4]

@@ -1,5 +1,6 @@
 """`dlx lr`: the suggested rate trains better than one far below and one far above it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,20 @@ def test_which_rates_are_named() -> None:
     assert "the range begins with the best rate" in scan_of(0.1, 0.9).remarks[0]
     lost = scan_of(1.5, 1.2, None)
     assert (lost.suggested, lost.largest_safe, lost.remarks) == (None, None, [])
+
+
+def test_what_learns_nothing_is_said() -> None:
+    """Where the lowest cost is that of the same answer to all, of classes and of numbers."""
+
+    def remarks(data: str, low: float, steps: int) -> str:
+        read = api.read_config("moons", [f"data={data}", "train={batch_size: 16}"])
+        ends = (low, 10 * low)
+        return " ".join(api.scan_rates(read, ends=ends, num_rates=3, steps=steps, seeds=1).remarks)
+
+    said = r"nothing was learned at any rate: the lowest cost is \S+, and .* the same answer is"
+    assert re.search(rf"{said} 1\.09\d;", remarks("iris", 1e-6, 2))  # ln 3
+    assert re.search(rf"{said} 1;", remarks("diabetes", 1e-6, 2))
+    assert "nothing was learned" not in remarks("iris", 1e-2, 40)
 
 
 @pytest.mark.parametrize(

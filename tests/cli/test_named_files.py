@@ -103,7 +103,7 @@ WRITERS = [
 @pytest.mark.usefixtures("run")
 @pytest.mark.parametrize("command", WRITERS)
 def test_what_is_no_file_is_not_replaced(command: list[str], dlx: Command) -> None:
-    out = Path("out.csv")
+    out = Path("out.png" if "--plot" in command else "out.csv")
     for make, problem in ((make_fifo, "a pipe that nobody reads"), (make_socket, "a socket")):
         make(out)
         before = out.lstat()
@@ -111,11 +111,30 @@ def test_what_is_no_file_is_not_replaced(command: list[str], dlx: Command) -> No
         assert ended.code == 9 and f"cannot write {out}: " in ended.err and problem in ended.err
         assert (out.lstat().st_mode, out.lstat().st_ino) == (before.st_mode, before.st_ino)
         out.unlink()
-    out.symlink_to("loop.csv")
-    Path("loop.csv").symlink_to(out)
+    out.symlink_to("loop")
+    Path("loop").symlink_to(out)
     ended = dlx(*command, out)
     assert ended.code == 9 and "links lead in a circle" in ended.err
     assert out.is_symlink()
+
+
+DRAWERS = [
+    ["lr", "xor", "--plot"],
+    ["inspect", "xor", "--plot"],
+    ["data", "show", "digits", "-o"],
+    ["predict", "run", "--split", "dev", "--picture"],
+    ["decode", "run", "codes.npz", "--picture"],
+    ["sample", "run", "--picture"],
+]
+
+
+@pytest.mark.parametrize("command", DRAWERS)
+def test_a_picture_is_a_png_file(command: list[str], dlx: Command, tmp_path: Path) -> None:
+    ended = dlx(*command, "new/curves.svg")
+    option = "--output" if "-o" in command else command[-1]
+    said = f"error: {option}: received new/curves.svg; pictures are PNG files: name new/curves.png"
+    assert (ended.code, ended.err.strip()) == (2, said)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("run")

@@ -80,6 +80,14 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
     assert read_file(file(tmp_path, b"\xef\xbb\xbfa: 1"), []).plain() == {"a": 1}
 
 
+def test_a_table_in_place_of_a_config_is_told_how_to_get_one(tmp_path):
+    (tmp_path / "t.csv").write_text("u,v\n1,2\n")
+    with pytest.raises(
+        ConfigError, match=r"`dlx init \S+t\.csv --target COLUMN` writes one for a t"
+    ):
+        read_file(tmp_path / "t.csv", [])
+
+
 def test_an_alias_stands_for_its_anchor(tmp_path):
     assert read_file(file(tmp_path, "a: &x [1]\nb: *x"), []).plain() == {"a": [1], "b": [1]}
 

@@ -315,3 +315,6 @@ def test_trials_that_break_are_left_out_and_how_to_search_anew_is_said(
     )
     ends = {(trial["state"], *trial["settings"]["model.hidden"]) for trial in told(path)}
     assert ends == {("completed", 4), ("failed", 8)}
+    with pytest.raises(CrashedError, match=r"of 8 trials could not be trained earlier; the search"):
+        api.resume_search(path)
+    assert api.Search(path).status == "failed"

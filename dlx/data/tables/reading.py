@@ -23,7 +23,7 @@ from dlx.data.tables.layout import (
     survey,
     survey_new,
 )
-from dlx.errors import ConfigError, DataError, refuse_special
+from dlx.errors import ConfigError, DataError, did_you_mean, refuse_special
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,6 +276,9 @@ def check_there(path: Path) -> None:
     if path.is_dir():
         raise DataError(f"{path}: this is a folder; name a file")
     if not path.exists():
-        raise DataError(f"{path}: no such file; data.path is relative to the config file")
+        near = did_you_mean(path.name, [file.name for file in path.parent.glob(f"*{path.suffix}")])
+        raise DataError(
+            f"{path}: no such file{near or '; data.path is relative to the config file'}"
+        )
     with readable(path):
         refuse_special(path)

@@ -3,12 +3,13 @@
 import gzip
 import importlib.util
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from dlx.data.tables.layout import AUTO, Layout, records, survey
-from dlx.data.tables.reading import read_csv, read_parquet, surveyed
+from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
 from dlx.data.tables.starter import starter
 from dlx.errors import ConfigError, DataError
 
@@ -358,3 +359,13 @@ def test_the_index_of_a_parquet_file_is_a_column_and_lists_are_refused(tmp_path)
     frame.assign(a=pd.Series([[1], [2]], frame.index)).to_parquet(path)
     with pytest.raises(DataError, match=r"column 'a': a cell holds several values \(list<"):
         read_parquet(path)
+
+
+def test_a_misspelt_file_is_told_the_nearest_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file with a name so near is what was meant, so that no rule about folders is told."""
+    monkeypatch.chdir(tmp_path)
+    Path("new.csv").write_text("u\n1\n")
+    with pytest.raises(DataError, match=r"neww\.csv: no such file; did you mean 'new\.csv'\?$"):
+        check_there(Path("neww.csv"))
