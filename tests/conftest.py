@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -57,9 +58,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
         build_library()
+    # What a test writes has to outlive no power cut: to wait for the disk is most of the time of
+    # tests that save. The battery, which counts what survives, waits, and so do processes that
+    # tests start.
+    if "battery" not in config.option.markexpr.replace("not battery", ""):
+        os.fsync = unsynced
     # The laws promise the same bits on the CPU. `pytest -m cuda` is for what runs on a GPU.
     if "cuda" not in config.option.markexpr.replace("not cuda", ""):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def unsynced(file: Any) -> None:
+    """Refuse what `os.fsync` refuses, a descriptor that is not open, and wait for no disk."""
+    os.fstat(file if isinstance(file, int) else file.fileno())
 
 
 def build_library() -> None:
