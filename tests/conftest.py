@@ -141,6 +141,16 @@ def _threads(number: int) -> Iterator[None]:
 
 
 @pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs and ablations end without pictures, which take longer to draw than short runs to train.
+
+    Those of runs are looked at in tests/api/test_figures.py, those of ablations in tests/report.
+    """
+    monkeypatch.setattr("dlx.api.training.Training.draw", lambda training: [])
+    monkeypatch.setattr("dlx.report.ablation.page.draw_all", lambda summary, results: [])
+
+
+@pytest.fixture
 def forgotten() -> Iterator[None]:
     """Names that a test registers are gone after it: others run over the whole registry."""
     from dlx import plugins, registry
