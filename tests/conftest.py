@@ -23,6 +23,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Files with slow tests that take a minute or more.
+LONGEST = (
+    "test_cli_cluster.py",
+    "test_documented_commands.py",
+    "test_export_reads_alike.py",
+    "test_library.py",
+    "test_sanitizers.py",
+)
+
 # Processes that the tests start run this checkout, as the tests do, whatever is installed and
 # wherever they start.
 CHECKOUT = str(Path(__file__).parents[1])
@@ -81,6 +90,8 @@ def build_library() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # One that begins last keeps one process waiting for the other.
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     changed = changed_since(config.getoption("--changed-since"))
     if changed is None:
         return
