@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,15 @@ settings.load_profile("dlx")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Files with slow tests that take a minute or more.
+LONGEST = (
+    "test_cli_cluster.py",
+    "test_documented_commands.py",
+    "test_export_reads_alike.py",
+    "test_library.py",
+    "test_sanitizers.py",
+)
 
 # Processes that the tests start run this checkout, as the tests do, whatever is installed and
 # wherever they start.
@@ -57,9 +67,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
         build_library()
+    # What a test writes has to outlive no power cut: to wait for the disk is most of the time of
+    # tests that save. The battery, which counts what survives, waits, and so do processes that
+    # tests start.
+    if "battery" not in config.option.markexpr.replace("not battery", ""):
+        os.fsync = unsynced
     # The laws promise the same bits on the CPU. `pytest -m cuda` is for what runs on a GPU.
     if "cuda" not in config.option.markexpr.replace("not cuda", ""):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def unsynced(file: Any) -> None:
+    """Refuse what `os.fsync` refuses, a descriptor that is not open, and wait for no disk."""
+    os.fstat(file if isinstance(file, int) else file.fileno())
 
 
 def build_library() -> None:
@@ -70,6 +90,8 @@ def build_library() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # One that begins last keeps one process waiting for the other.
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     changed = changed_since(config.getoption("--changed-since"))
     if changed is None:
         return
@@ -127,6 +149,16 @@ def _threads(number: int) -> Iterator[None]:
     yield
     torch.set_num_threads(before)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs and ablations end without pictures, which take longer to draw than short runs to train.
+
+    Those of runs are looked at in tests/api/test_figures.py, those of ablations in tests/report.
+    """
+    monkeypatch.setattr("dlx.api.training.Training.draw", lambda training: [])
+    monkeypatch.setattr("dlx.report.ablation.page.draw_all", lambda summary, results: [])
 
 
 @pytest.fixture

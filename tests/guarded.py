@@ -1,9 +1,17 @@
-"""What slow tests guard: folders whose change makes `.ci/run` run them."""
+"""What slow tests guard: the beginnings of paths whose change makes `.ci/run` run them."""
 
+# Of an ablation, what plans and trains its runs; the rest of dlx/ablation reads how they ended.
+_PARTS = ("directory", "dispatch", "execution", "leaving", "ledger", "loading", "looks", "plan")
+_PARTS += ("results.py", "session", "tuning", "vary", "workers")
+RUNS = tuple(f"dlx/ablation/{part}" for part in _PARTS)
+CLUSTER = (*RUNS, "dlx/ablation/cluster", "dlx/ablation/flag", "dlx/ablation/relay")
+CLUSTER += ("dlx/api/clusters.py", "dlx/search/", "dlx/stopping.py")
 _MODELS = ("dlx/models/", "dlx/nn/", "dlx/optimizers/")
 LEARNING = ("configs/", "dlx/data/", "dlx/training/", *_MODELS)
-SAVING = ("dlx/ablation/", "dlx/runs/", "dlx/tracking/", "dlx/training/")
-MEMORY = ("dlx/ablation/", "dlx/errors.py", "dlx/training/")
-TOGETHER = ("dlx/ablation/", "dlx/cohort.py", "dlx/training/", *_MODELS)
+SAVING = (*RUNS, "dlx/runs/", "dlx/tracking/", "dlx/training/")
+MEMORY = (*RUNS, "dlx/errors.py", "dlx/training/")
+TOGETHER = (*RUNS, "dlx/cohort.py", "dlx/training/", *_MODELS)
 STATISTICS = ("benchmarks/calibration.py", "benchmarks/sequential.py", "dlx/ablation/statistics/")
-DOCUMENTS = ("CONTRIBUTING.md", "README.md", "configs/", "docs/", "dlx/")
+# What commands do is tested everywhere; here, that they can be written as they are shown.
+DOCUMENTS = ("CONTRIBUTING.md", "README", "configs/", "docs/", "dlx/api/", "dlx/cli/")
+DOCUMENTS += ("dlx/config/", "dlx/plugins.py", "dlx/registry.py")

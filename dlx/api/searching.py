@@ -297,7 +297,7 @@ def _train(
                 f"cause is removed, `{_again(run)}` searches anew"
             )
         if ended.best is None:
-            raise ConfigError(f"{_why_no_best(ready, ended)}; {run.path / TRIALS} lists all trials")
+            raise ConfigError(f"{_why_no_best(ended)}; {run.path / TRIALS} lists all trials")
     return Search(run.path)
 
 
@@ -323,7 +323,7 @@ def _again(run: RunDirectory) -> str:
     return f"dlx search {shlex.quote(str(run.path / CONFIG))}"
 
 
-def _why_no_best(ready: SearchPlan, ended: Ended) -> str:
+def _why_no_best(ended: Ended) -> str:
     trials = ended.progress.trials
     bounds: dict[str, float] = {}
     for trial in trials:

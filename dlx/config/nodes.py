@@ -4,6 +4,7 @@ PyYAML reads the syntax. Plain scalars mean what YAML 1.2's core schema says: `1
 `no` and `12:30:45` are strings, `017` is 17. https://yaml.org/spec/1.2.2/#103-core-schema
 """
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -168,14 +169,10 @@ def _expanded(text: str, where: Callable[[int], str]) -> str:
 
 def _read(text: str, where: Callable[[int], str], problems: list[str]) -> Node | None:
     try:
-        loader = CoreLoader(text)
-        root = loader.get_node() if loader.check_node() else None
-        if root is None:
-            return None
-        if loader.check_node():
-            line = loader.peek_event().start_mark.line + 1
-            raise ConfigError(f"{where(line)}: a second document starts here; keep one")
-        return _Builder(where, problems).build(root)
+        root, second = _composed(text)
+        if second is not None:
+            raise ConfigError(f"{where(second)}: a second document starts here; keep one")
+        return root and _Builder(where, problems).build(root)
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise ConfigError(
@@ -192,6 +189,16 @@ def _read(text: str, where: Callable[[int], str], problems: list[str]) -> Node |
         raise ConfigError(f"{where(mark.line + 1 if mark else 1)}: {reason}; {cure}") from None
     except RecursionError:
         raise ConfigError(f"{where(1)}: nested too deeply; write it flatter") from None
+
+
+# The runs of an ablation share most of what they are configured by, and PyYAML is slow.
+@functools.lru_cache(maxsize=16)
+def _composed(text: str) -> tuple[yaml.Node | None, int | None]:
+    """Return PyYAML's tree of a text, and the line at which a second document starts, if any."""
+    loader = CoreLoader(text)
+    root = loader.get_node() if loader.check_node() else None
+    has_second = root is not None and loader.check_node()
+    return root, loader.peek_event().start_mark.line + 1 if has_second else None
 
 
 class _Builder:

@@ -46,7 +46,6 @@ from dlx.tracking import metrics as metrics_file
 if TYPE_CHECKING:
     from torch import Tensor
 
-_KIND = 0
 _NUMBERED = re.compile(r"(.+)#(\d+)")
 _OLD_NAME = re.compile(r"(.+)/seed=(\d+)( fold=\d+)?")
 _SHOWN = 6  # names in a message

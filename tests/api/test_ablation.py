@@ -62,6 +62,7 @@ def assert_same_runs(one: Path, other: Path) -> None:
         assert run.metrics == those[name].metrics
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_every_run_is_an_ordinary_run(tmp_path: Path, one_thread: None) -> None:
     ended = ablate(tmp_path)
     assert ended.status == "completed"
@@ -159,6 +160,7 @@ def stop_after(count: int) -> Any:
     return show
 
 
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize("after", [1, 4])
 def test_stopped_and_resumed_is_as_never_stopped(
     after: int, tmp_path: Path, one_thread: None
@@ -179,6 +181,7 @@ def test_stopped_and_resumed_is_as_never_stopped(
     assert not list(path.glob("cohorts/*/checkpoints"))
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_finished_runs_are_not_trained_again(tmp_path: Path) -> None:
     ended = ablate(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in ended.path.rglob("metrics.jsonl")}
@@ -186,6 +189,7 @@ def test_finished_runs_are_not_trained_again(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_more_seeds_train_the_new_ones_alone(tmp_path: Path, one_thread: None) -> None:
     whole = ablate(tmp_path / "whole", seeds=5)
     few = ablate(tmp_path / "few", seeds=2)
@@ -200,6 +204,7 @@ def test_more_seeds_train_the_new_ones_alone(tmp_path: Path, one_thread: None) -
         api.resume_ablation(few.path, seeds="3")
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_pilot_is_kept_by_the_ablation(tmp_path: Path, one_thread: None) -> None:
     """With tuning, whose seeds are those of the whole ablation."""
     tune = ["ablation.tune={optimizer.lr: [0.1, 0.5]}", "ablation.tune_seeds=1"]
@@ -217,6 +222,7 @@ def test_a_pilot_is_kept_by_the_ablation(tmp_path: Path, one_thread: None) -> No
     assert {key: more.result()[key] for key in kept} == {key: whole.result()[key] for key in kept}
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_changed_plan_is_refused(tmp_path: Path) -> None:
     ended = ablate(tmp_path)
     plan = ended.path / "plan.json"
@@ -259,6 +265,7 @@ class OnlyFits:
         return self.real(ready, **options)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_cohort_that_does_not_fit_is_halved(
     tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +278,7 @@ def test_a_cohort_that_does_not_fit_is_halved(
     assert halved.status == "completed"
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_crashed_cohort_takes_no_other_along(
     tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,6 +309,7 @@ def test_a_crashed_cohort_takes_no_other_along(
     assert_same_runs(repeated.path, whole.path)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_two_processes_give_the_same_runs_as_one(tmp_path: Path, one_thread: None) -> None:
     whole = ablate(tmp_path / "whole")
     shared = ablate(tmp_path / "shared", jobs=2)
@@ -308,6 +317,7 @@ def test_two_processes_give_the_same_runs_as_one(tmp_path: Path, one_thread: Non
     assert_same_runs(shared.path, whole.path)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_each_variant_is_tuned_on_dev_before_it_is_compared(tmp_path: Path) -> None:
     tune = "ablation.tune={optimizer.lr: [0.0001, 0.5]}"
     ended = ablate(tmp_path, tune, "ablation.tune_seeds=2", "train.steps=150", seeds=2)
@@ -331,6 +341,7 @@ def test_each_variant_is_tuned_on_dev_before_it_is_compared(tmp_path: Path) -> N
     assert again.summary["tuning"] == ended.summary["tuning"]
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_success_is_tuned_on_stop_rows(tmp_path: Path) -> None:
     """It was on the dev rows that judge it."""
     config = {"name": "iris", "data": {"name": "iris"}, "model": {"hidden": [4]}}
@@ -416,6 +427,7 @@ def test_gradient_norms_can_stand_beside_the_judged_metric(tmp_path: Path) -> No
     assert "gradient_norm/1" not in ablate(tmp_path).summary["variants"][0]["metrics"]["train"]
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_what_rows_add_to_an_interval_is_kept_and_read_again(tmp_path: Path) -> None:
     """By runs that were interrupted in between, too: what has ended is in the checkpoint."""
     varied = ["model.hidden=[3],[8]"]
@@ -442,6 +454,7 @@ def test_what_rows_add_to_an_interval_is_kept_and_read_again(tmp_path: Path) -> 
     assert found["variance_of_rows"] == pytest.approx(spread.row_share)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_every_seed_draws_its_own_rows_unless_they_are_fixed(tmp_path: Path) -> None:
     base = {"name": "splits", "data": "iris", "train": {"epochs": 1}}
     for splits, number in (({}, 3), ({"splits": "each_seed"}, 3), ({"splits": "fixed"}, 1)):

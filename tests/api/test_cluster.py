@@ -16,11 +16,12 @@ from dlx import api, plugins
 from dlx.ablation.cluster import Cluster
 from dlx.api.ablation import CrashedError
 from dlx.errors import ConfigError, Interrupted
+from tests.guarded import CLUSTER
 from tests.same_folders import assert_same
 from tests.search.searches import planned, told
 
 pytestmark = [
-    pytest.mark.slow("dlx/ablation/", "dlx/api/clusters.py", "dlx/search/", "dlx/stopping.py"),
+    pytest.mark.slow(*CLUSTER),
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs dlx[ray]"),
 ]
 

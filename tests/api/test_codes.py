@@ -10,7 +10,7 @@ import torch
 import dlx
 from dlx.errors import ConfigError, DataError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "without_pictures")
 
 ROWS = np.random.default_rng(0).random((2100, 64), np.float32)  # several chunks
 VARIANTS = {

@@ -16,6 +16,8 @@ from dlx.native import library
 from dlx.runs import RunDirectory, checkpoints
 from dlx.training.exactness import InexactError
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 CONFIG: dict[str, Any] = {
     "name": "stopped",
     "data": {"name": "digits", "limit": 90},

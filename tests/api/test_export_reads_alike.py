@@ -4,7 +4,6 @@ import csv
 import importlib
 import io
 import json
-import os
 import sys
 import tempfile
 import threading
@@ -193,10 +192,7 @@ def test_the_script_and_predict_say_the_same(drawn) -> None:
 
 @pytest.mark.slow("dlx/data/tables/", "dlx/models/export.py")
 @pytest.mark.parametrize("half", range(2))  # side by side
-def test_the_script_and_predict_say_the_same_of_ten_thousand_tables(
-    half: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing has to outlive the test
+def test_the_script_and_predict_say_the_same_of_ten_thousand_tables(half: int) -> None:
     contents: set[bytes] = set()
 
     @seed(half)

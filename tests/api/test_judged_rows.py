@@ -9,6 +9,8 @@ import pytest
 from dlx import api
 from dlx.report.run_comparison import compare
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 BASE = """\
 name: half
 data: {name: csv, path: half.csv, target: y, standardize: true, missing: impute}

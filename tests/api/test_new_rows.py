@@ -10,6 +10,8 @@ from PIL import Image
 from dlx import api
 from dlx.errors import ConfigError, DataError
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 3)).astype(np.float32)
 NUMBERS = 1e5 * (3 + X[:, 0] + 0.1 * RANDOM.normal(size=60))

@@ -14,6 +14,8 @@ from dlx import api
 from dlx.config.schema import LogConfig, TrainConfig
 from dlx.errors import ConfigError, DlxWarning, Interrupted, RunError
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 CONFIG: dict[str, Any] = {
     "name": "begun",
     "data": {"name": "digits", "limit": 90},

@@ -15,6 +15,7 @@ import pytest
 from tests.battery.conftest import Record
 from tests.battery.faults import FAULTS, preloaded, why_not
 from tests.battery.faulty import WORKS
+from tests.guarded import RUNS, SAVING
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -32,7 +33,7 @@ def tried(folder: Path, *arguments: object, by: str = "faulty") -> dict[str, Any
     return {name: part["counts"] for name, part in result.items()}
 
 
-@pytest.mark.slow("dlx/runs/", "dlx/training/", "dlx/ablation/", "dlx/search/", "dlx/tracking/")
+@pytest.mark.slow(*SAVING, "dlx/search/")
 @pytest.mark.parametrize("work", ["train natively", "ablate in processes", "search"])
 def test_some_faults(work: str, tmp_path: Path) -> None:
     faults = "kill in a write", "kill before a removal", "full disk", "short writes"
@@ -42,7 +43,7 @@ def test_some_faults(work: str, tmp_path: Path) -> None:
     assert total["killed"] > 0 and total["exit 9"] > 0 and total["exit 0"] > 0
 
 
-@pytest.mark.slow("dlx/runs/", "dlx/training/store.py", "dlx/ablation/")
+@pytest.mark.slow(*RUNS, "dlx/runs/", "dlx/training/store.py")
 def test_some_reads_and_closes(tmp_path: Path) -> None:
     counts = tried(tmp_path, "ablate", "calls", 2, "error of a read", "error of a close")
     assert [part["tried"] for part in counts.values()] == [2, 2, 2, 2]

@@ -350,8 +350,10 @@ def test_values_of_vary_in_any_script(dlx: Command) -> None:
     ],
 )
 def test_resuming_makes_what_was_lost_anew(
-    dlx: Command, ablation: Path, file: str, emptied: bool
+    dlx: Command, ablation: Path, file: str, emptied: bool, request: pytest.FixtureRequest
 ) -> None:
+    if file.startswith("cohorts/"):
+        request.getfixturevalue("without_pictures")
     path = ablation / file
     content = path.read_bytes()
     path.write_bytes(b"") if emptied else path.unlink()

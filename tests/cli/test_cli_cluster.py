@@ -23,6 +23,7 @@ from dlx.ablation.cluster import _problem_of
 from dlx.cli import main
 from dlx.errors import ConfigError
 from tests.cli.conftest import Command, only_run, start
+from tests.guarded import CLUSTER
 from tests.same_folders import assert_same
 from tests.search.searches import told
 
@@ -167,7 +168,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str]], Pat
 
 
 @needs_ray
-@pytest.mark.slow("dlx/ablation/", "dlx/search/", "dlx/stopping.py")
+@pytest.mark.slow(*CLUSTER)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("work", "what", "then"),
@@ -305,7 +306,7 @@ DEPTH = ["ablate", "course/depth", "--quiet"]
 
 
 @needs_ray
-@pytest.mark.slow("dlx/ablation/", "dlx/search/", "configs/course/depth.yaml")
+@pytest.mark.slow(*CLUSTER, "configs/course/depth.yaml")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("work", "who"), [(DEPTH, "member"), (DEPTH, "client"), (SEARCH, "member")]
@@ -332,7 +333,7 @@ def test_it_has_the_bytes_of_this_machine_though_a_node_dies(
 
 
 @needs_ray
-@pytest.mark.slow("dlx/ablation/", "dlx/stopping.py")
+@pytest.mark.slow(*CLUSTER)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("what", ["the server", "the relay", "Ctrl-C", "the command"])
 def test_rays_client_leaves_nothing_running_and_loses_nothing(

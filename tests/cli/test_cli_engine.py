@@ -7,6 +7,8 @@ import pytest
 from dlx.native import library
 from tests.cli.conftest import Command
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 REFUSED = {
     "train.accumulate=2": "train.accumulate: a batch in parts",
     "optimizer.name=lbfgs": "optimizer: lbfgs",

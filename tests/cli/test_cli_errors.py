@@ -70,16 +70,16 @@ def test_a_config_that_is_not_there(config: str, message: str, dlx: Command) -> 
     assert message in ended.err
 
 
-def test_missing_data(process: Command, tmp_path: Path) -> None:
-    ended = process("train", "mnist", "--data-dir", "nowhere")
+def test_missing_data(dlx: Command, tmp_path: Path) -> None:
+    ended = dlx("train", "mnist", "--data-dir", "nowhere")
     assert (ended.code, ended.out) == (3, "")
     assert "error: data set 'mnist' is missing" in ended.err
     assert "`dlx data fetch mnist`" in ended.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_run(process: Command, trained: Path) -> None:
-    ended = process("evaluate", "digit", "--runs-dir", trained)
+def test_missing_run(dlx: Command, trained: Path) -> None:
+    ended = dlx("evaluate", "digit", "--runs-dir", trained)
     assert ended.code == 4
     assert f"error: no run 'digit' in {trained}; did you mean 'digits'?" in ended.err
 
@@ -161,9 +161,9 @@ def test_changed_data(dlx: Command, trained: Path, tmp_path: Path) -> None:
         assert "have changed since" in ended.err
 
 
-def test_divergence_keeps_good_checkpoints(process: Command, tmp_path: Path) -> None:
+def test_divergence_keeps_good_checkpoints(dlx: Command, tmp_path: Path) -> None:
     # A linear network under a rate that grows: some epochs go well before the cost overflows.
-    ended = process(
+    ended = dlx(
         *("train", "digits", "model.hidden=[]", "model.output=identity", "model.loss=mse"),
         *("optimizer={name: sgd, lr: 30, schedule: {name: constant, warmup: 1000}}", "--json"),
         *("train.checkpoint_seconds=0", "train.steps=1000"),
@@ -194,9 +194,9 @@ def test_divergence_at_once(dlx: Command, tmp_path: Path) -> None:
         assert "diverged" in ended.err or "not finite" in ended.err
 
 
-def test_unwritable_runs_directory(process: Command, tmp_path: Path) -> None:
+def test_unwritable_runs_directory(dlx: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    ended = process("train", "xor", "train.steps=5", "--runs-dir", "file/runs")
+    ended = dlx("train", "xor", "train.steps=5", "--runs-dir", "file/runs")
     assert (ended.code, ended.out) == (9, "")
     assert "error: cannot make file/runs" in ended.err
     assert (tmp_path / "file").read_text() == "in the way"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, environment, only_run
-from tests.guarded import DOCUMENTS
+from tests.guarded import DOCUMENTS, RUNS
 from tests.shown_files import write_example
 
 PLUGIN = ("--plugin", "my_layers.py")
@@ -120,7 +120,7 @@ def leave(z):
 '''
 
 
-@pytest.mark.slow("dlx/ablation/", "dlx/plugins.py")
+@pytest.mark.slow(*RUNS, "dlx/plugins.py")
 @pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize(
     ("end", "jobs", "words"),

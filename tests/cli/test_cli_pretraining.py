@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Command, start
 from tests.guarded import SAVING
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "without_pictures")
 
 CONFIG = """\
 data: digits

@@ -1,6 +1,10 @@
 """`dlx probe`."""
 
+import pytest
+
 from tests.cli.conftest import Command
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 SHORT = ["train.epochs=2", "--quiet"]
 FEW = ["--labels", "60", "--seeds", "2"]

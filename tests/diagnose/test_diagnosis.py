@@ -22,6 +22,8 @@ from dlx.diagnose.rules.finding import NAMES, Finding
 from dlx.diagnose.simple_models import errors_of, simple_answers
 from dlx.tracking.evaluations import Curve
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 DEEP = Path(__file__).parents[2] / "configs" / "course" / "deep_sigmoid.yaml"
 
 

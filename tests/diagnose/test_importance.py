@@ -17,6 +17,8 @@ from dlx.api import Run
 from dlx.diagnose.importance import FeatureImportance
 from dlx.errors import ConfigError, DataError
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 MODEL = {"hidden": [16]}
 FAST = {"name": "adam", "lr": 0.01}
 

@@ -9,6 +9,8 @@ from dlx.runs import RunDirectory
 from dlx.tracking.metrics import line
 from tests.guarded import TOGETHER
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 VARIED = [
     "model.activation=relu,tanh,sigmoid,gelu,prelu",
     "model.init=he_normal,lsuv",

@@ -22,7 +22,7 @@ from tests.cohorts import assert_same_run, bits, built, grouped, member, reconst
 from tests.laws.test_stop_anywhere import assert_resumes
 from tests.plain_loop import assert_plain
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "without_pictures")
 
 
 build = partial(built, "autoencoder")

@@ -19,7 +19,7 @@ from tests.cohorts import assert_same_run, grouped, member, reconstruction, rows
 from tests.laws.test_stop_anywhere import assert_resumes
 from tests.models.test_autoencoder import build
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "without_pictures")
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},

@@ -19,7 +19,7 @@ from tests.cohorts import (
     train,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "without_pictures")
 
 TASKS = {"multiclass": (5, 3), "binary": (5, 2), "regression": (5, 0)}
 

@@ -15,6 +15,8 @@ from dlx.tracking.metrics import of_cohort
 from dlx.training.session import Session
 from tests.api.test_ablation import assert_same_runs, stop_after
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 CONFIG: dict[str, Any] = {
     "name": "lengths",
     "data": "xor",

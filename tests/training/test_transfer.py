@@ -11,6 +11,8 @@ from dlx import api
 from dlx.errors import ConfigError
 from dlx.training.job import Job
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 AUTOENCODER: dict[str, Any] = {
     "data": {"name": "digits", "limit": 200},
     "model": {"name": "autoencoder", "encoder": [24, 12], "activation": "sigmoid"},

@@ -147,7 +147,7 @@ def read_cells(
         values = form.values(texts)
     except CellError as error:
         place = int(np.flatnonzero(codes == texts.index(error.text))[0])
-        raise DataError(_misfit(name, where(place), error, texts, form)) from error
+        raise DataError(_misfit(name, where(place), error, form)) from error
     values = np.append(values, np.nan)[codes]  # the code -1, missing, takes the last value
     return Cells(Column(name, None, form), values, tuple(remarks))
 
@@ -373,7 +373,7 @@ def _recognized(name: str, texts: Sequence[str], form: Format) -> tuple[str, ...
     return looks[0]
 
 
-def _misfit(name: str, where: str, error: CellError, texts: Sequence[str], form: Format) -> str:
+def _misfit(name: str, where: str, error: CellError, form: Format) -> str:
     """Return the error for a cell that is not what its column holds, with the cures there are."""
     if form.kind == "date" or "finite" in str(error):
         return f"{where}, column {name!r}: {error}; correct it, or drop the row"

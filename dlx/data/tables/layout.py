@@ -366,9 +366,9 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
         elif count != width or text[0] == "\x1a":
             below.append((row, count, text))
             if len(below) > _MOST_BELOW:
-                raise _odd_width(path, *below[0], surveyed)
+                raise _odd_width(path, *below[0][:2], surveyed)
         elif below:
-            raise _odd_width(path, *below[0], surveyed)
+            raise _odd_width(path, *below[0][:2], surveyed)
         else:
             last.append((row, text))
             if len(last) == 1 and surveyed.has_names and not first:
@@ -380,7 +380,7 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
     for row, count, text in below:
         is_apart = end is not None or row - 1 in left_out
         if not _is_below(text, separator, is_apart=is_apart):
-            raise _odd_width(path, row, count, text, surveyed)
+            raise _odd_width(path, row, count, surveyed)
         end = end or row
     if len(last) <= surveyed.has_names:
         raise LayoutError(f"{path}: a header but no rows{' that hold a value' if empty else ''}")
@@ -407,7 +407,7 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
     return replace(surveyed, left_out=left_out, last_row=last_row, remarks=tuple(remarks))
 
 
-def _odd_width(path: Path, row: int, count: int, text: str, surveyed: Survey) -> LayoutError:
+def _odd_width(path: Path, row: int, count: int, surveyed: Survey) -> LayoutError:
     separator, width = surveyed.separator, len(surveyed.header)
     parted = "blanks" if separator == BLANKS else repr(separator)
     hint = "; or delete the lines above the columns' names, if this row is the first of them"
