@@ -43,7 +43,7 @@ from dlx.runs.ablations import (
     read_cohort_file,
 )
 from dlx.runs.checkpoints import Checkpoint
-from dlx.runs.files import finite, read_plain, write_atomic
+from dlx.runs.files import exists, finite, read_plain, write_atomic
 from dlx.streams import GENERATOR
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, Evaluation
@@ -263,7 +263,7 @@ class RunStore(_FolderStore):
             for told in saved.warnings:
                 warnings.warn(told, DlxWarning, stacklevel=2)
             self.told += saved.warnings
-        elif self._run.metrics_path.exists():
+        elif exists(self._run.metrics_path):
             if self._run.read_info().get("resumed"):
                 raise RunError(
                     f"{self._checkpoints} has no checkpoint to go on from, and the run went on "
@@ -303,7 +303,7 @@ class RunStore(_FolderStore):
 
     def begin(self, trainer: Trainer) -> int | None:
         """Write down what the run is made of."""
-        has_begun = self._run.metrics_path.exists()
+        has_begun = exists(self._run.metrics_path)
         self._open(trainer, 0, 0, False)
         return -1 if has_begun else None
 
@@ -414,7 +414,7 @@ class CohortStore(_FolderStore):
         ]
         make_directory(self.folder)
         path = self.folder / PRETRAINING
-        before = read_plain(path) if path.exists() else b""
+        before = read_plain(path) if exists(path) else b""
         others = metrics_file.without_runs(before, {self._members[name].number for name in stages})
         write_atomic(path, others + "".join(lines).encode())
 
@@ -559,7 +559,7 @@ class CohortStore(_FolderStore):
         for name, content in files.items():
             write_atomic(self.folder / name, content)
         weights_digest = weights.save(self.folder / WEIGHTS, tensors, {})
-        if (self.folder / PRETRAINING).exists():
+        if exists(self.folder / PRETRAINING):
             files[PRETRAINING] = read_plain(self.folder / PRETRAINING)
         document = {
             "number": self._number,
