@@ -22,6 +22,7 @@ from dlx.errors import ConfigError, DlxWarning, RunError, RunInUseError, did_you
 from dlx.runs import documents
 from dlx.runs.files import (
     exists,
+    gone,
     make_directory,
     read_plain,
     refuse_links,
@@ -207,7 +208,11 @@ class RunDirectory:
             self.write_info(digests=before | both)
         for name, content in files.items():
             write_atomic(self.path / name, content)
-        new |= {name: documents.sha256(read_plain(self.path / name)) for name in grown}
+        for name in grown:
+            try:
+                new[name] = documents.sha256(read_plain(self.path / name))
+            except FileNotFoundError:
+                raise gone(self.path / name) from None
         self.write_info(digests=before | new, **changes)
 
     def will_grow(self, name: str) -> None:

@@ -90,6 +90,14 @@ def read_plain(path: Path) -> bytes:
         raise kind(f"cannot read {path}: {error.strerror}") from error
 
 
+def gone(path: Path) -> StorageError:
+    """Return the error of a file or folder that was moved while dlx wrote to it."""
+    return StorageError(
+        f"{path} is gone: it was moved or deleted while dlx wrote to it; put it back, or go on "
+        "with the folder where it is now by `dlx resume`"
+    )
+
+
 def exists(path: Path) -> bool:
     """Say whether there is a file or folder; OSError where the system does not tell.
 

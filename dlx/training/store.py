@@ -43,7 +43,7 @@ from dlx.runs.ablations import (
     read_cohort_file,
 )
 from dlx.runs.checkpoints import Checkpoint
-from dlx.runs.files import exists, finite, read_plain, write_atomic
+from dlx.runs.files import exists, finite, gone, read_plain, write_atomic
 from dlx.streams import GENERATOR
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, Evaluation
@@ -216,7 +216,9 @@ class _FolderStore(Store):
         return checkpoints.load_newest(self._checkpoints)
 
     def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Save a checkpoint."""
+        """Save a checkpoint; StorageError if the folder was moved or deleted."""
+        if not exists(self.folder):  # which would be made anew, with nothing else in it
+            raise gone(self.folder)
         checkpoints.save(self._checkpoints, step, tensors, metadata)
 
     def position(self) -> int:
@@ -586,6 +588,8 @@ class CohortStore(_FolderStore):
         path, numbers = self.folder / METRICS, {m.number for m in self._members.values()}
         unfinished = numbers - {self._members[name].number for name in self.fields}
         self.close()
+        if not exists(path):
+            raise gone(path)
         if unfinished:
             write_atomic(path, metrics_file.without_runs(read_plain(path), unfinished))
         return path.stat().st_size
