@@ -49,6 +49,7 @@ def untold(monkeypatch: pytest.MonkeyPatch) -> Untold:
 
     monkeypatch.setattr(os, "stat", failing(os.stat))
     monkeypatch.setattr(os, "listdir", failing(os.listdir))
+    monkeypatch.setattr(os, "scandir", failing(os.scandir))
     monkeypatch.setattr(Path, "exists", os.path.exists)
     return names.add
 
