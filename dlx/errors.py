@@ -104,6 +104,8 @@ class Interrupted(DlxError):
         self.exit_code = 128 + signal_number
 
 
+FEW_PROCESSES = "raise the limit on processes and threads (ulimit -u)"
+
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 

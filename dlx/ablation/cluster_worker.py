@@ -35,7 +35,7 @@ from dlx.runs import checkpoints, locks, make_directory, storage_errors
 from dlx.runs.ablations import COHORT, METRICS, PRETRAINING, cohort_folder
 from dlx.runs.checkpoints import Checkpoint
 from dlx.runs.directory import RunDirectory
-from dlx.runs.files import read_plain, write_atomic
+from dlx.runs.files import exists, read_plain, write_atomic
 from dlx.runs.weights import encode
 from dlx.tracking.metrics import MetricsFile
 from dlx.training import exactness
@@ -303,7 +303,7 @@ class _SendingStore(CohortStore):
         assert self._sent is not None
         lines = read_plain(self.folder / METRICS)[self._sent : metadata["position"]]
         path = self.folder / PRETRAINING
-        pretraining = read_plain(path) if path.exists() else None
+        pretraining = read_plain(path) if exists(path) else None
         saved = Saved(step, encode(tensors, metadata), self._sent, lines, pretraining)
         self._send(("saved", saved))
         self._sent = metadata["position"]

@@ -16,6 +16,7 @@ from dlx.config.schema import AblationConfig
 from dlx.nn.metrics import is_rising
 from dlx.runs import RunDirectory, weights
 from dlx.runs.ablations import ROWS, IndexedRun, cohort_folder, infos, read_cohort, read_cohort_file
+from dlx.runs.files import exists
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, curve_of
 
@@ -54,7 +55,7 @@ def results(
             curves |= _curves_of_cohort(cohort_folder(directory, number))
     for name in ended:
         path = RunDirectory(directory / name).metrics_path
-        if ledger.runs[name].cohort is None and path.exists():
+        if ledger.runs[name].cohort is None and exists(path):
             content = RunDirectory(path.parent).read_file(path.name)
             curves[name] = curve_of(metrics_file.records_of(content, path))
     return {

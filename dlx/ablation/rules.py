@@ -12,6 +12,7 @@ from typing import Any
 from dlx.errors import DlxWarning, RunError
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import SUMMARY, read_summary
+from dlx.runs.files import matching
 
 RULES = 4
 """The number of the present rules, `rules` in summary.json and plan.json; without one it is 1."""
@@ -39,7 +40,7 @@ def kept(directory: Path) -> Mapping[str, Any] | None:
     current = _read(directory, SUMMARY)
     if current and (rules := current.get("rules", 1)) != RULES:
         run.write_files({f"summary.rules{rules}.json": run.read_file(SUMMARY)})
-    earlier = [_read(directory, path.name) for path in directory.glob("summary.rules*.json")]
+    earlier = [_read(directory, path.name) for path in matching(directory, "summary.rules*.json")]
     return max(filter(None, earlier), key=lambda summary: summary.get("rules", 1), default=None)
 
 

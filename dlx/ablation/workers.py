@@ -28,6 +28,7 @@ from dlx.ablation.leaving import Leaving
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.denormals import flushed_denormals
+from dlx.errors import FEW_PROCESSES, StorageError
 from dlx.runs.ablations import cohort_folder
 from dlx.runs.checkpoints import newest_step
 from dlx.runs.info import describe
@@ -72,7 +73,8 @@ class _Processes(Crew):
         if fresh:
             self._order = functools.partial(_read, work.directory, work.plan.data_dir, prepare)
         self._context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
-        self._stopping = self._context.Event()
+        with _given("semaphores", "let /dev/shm exist, be writable and have room"):
+            self._stopping = self._context.Event()
         self._environments = _environments(device)
         self._workers: list[_Worker | None] = [None] * count
 
@@ -100,7 +102,8 @@ class _Processes(Crew):
         with warnings.catch_warnings():
             # Threads of torch's are there, but the copy, with one thread, does not use them.
             warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
-            process.start()
+            with _given("further process", FEW_PROCESSES):
+                process.start()
         worker_end.close()
         return _Worker(process, own_end)
 
@@ -143,6 +146,17 @@ class _Processes(Crew):
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
+
+
+@contextlib.contextmanager
+def _given(thing: str, cure: str) -> Iterator[None]:
+    """Raise a StorageError where the system does not give what workers need."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # the latter is how Python tells of threads
+        reason = getattr(error, "strerror", None) or error
+        words = f"--jobs: the system gives no {thing} ({reason}); leave --jobs out, or {cure}"
+        raise StorageError(words) from error
 
 
 def has_begun(directory: Path, cohorts: Sequence[PlannedCohort]) -> bool:
@@ -195,7 +209,12 @@ def _work(
     # Ctrl-C reaches the whole group of processes: the parent says when to stop.
     for number in numbers():
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        with _given("further thread", FEW_PROCESSES):
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+    except StorageError as error:
+        connection.send(("broken", error))
+        return
     with flushed_denormals():
         torch.set_num_threads(threads)
         plan, circumstances, leaving = order()

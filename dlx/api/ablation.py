@@ -31,6 +31,7 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, Interrupted, MemoryLimitError, RunError, did_you_mean
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index
+from dlx.runs.files import exists
 from dlx.training import exactness
 from dlx.training.finding import materialise
 from dlx.training.memory import CURE
@@ -327,7 +328,7 @@ def resume_ablation(
     run = RunDirectory.open(directory)
     plugins.require(run.read_info().get("plugins") or [], directory)
     jobs = jobs if cluster is None else cluster.workers
-    if (directory / PLAN).exists():
+    if exists(directory / PLAN):
         ready = read_plan(directory, data_directory(data_dir))
     else:  # killed before it was planned: sizes alone decide the plan, so it is the same
         ready = plan_ablation(read_config(directory), data_dir=data_dir, jobs=jobs)
@@ -406,7 +407,7 @@ def _train(
         before = info.get("seconds") or 0.0
         counts = {"runs": len(ready.runs("comparison")), "cohorts": len(ready.cohorts)}
         experiment.begin(run, ready.config, **counts)
-        if not (run.path / PLAN).exists():
+        if not exists(run.path / PLAN):
             run.write_info(**{registration.KEY: registration.register(ready)})
             write_plan(run, ready)
         with experiment.resumable(run) as received:

@@ -12,6 +12,7 @@ from dlx.data.parts import Splits
 from dlx.diagnose.diagnosis import diagnose
 from dlx.diagnose.evidence import Evidence
 from dlx.errors import DataError, RunError
+from dlx.runs.files import exists
 from dlx.tracking.evaluations import curve_of
 from dlx.training import job as jobs
 
@@ -27,7 +28,7 @@ def evidence_of(run: Run, labelled: Splits | None) -> Evidence:
     """
     if run.status == "running":
         raise RunError(f"{run.path} is being trained; diagnose it when it has ended")
-    if not run.directory.metrics_path.exists():
+    if not exists(run.directory.metrics_path):
         raise RunError(f"{run.path} has logged nothing yet; `dlx resume` it")
     curve = curve_of(run.history)
     has_ended = run.status in ("completed", "stopped_early")

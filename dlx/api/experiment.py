@@ -18,6 +18,7 @@ from dlx.errors import ClusterError, DlxError, Interrupted, RunError
 from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import SUMMARY, read_summary
+from dlx.runs.files import exists
 from dlx.runs.info import describe
 from dlx.training.job import resolve_device
 from dlx.training.process import device_name, signals
@@ -64,7 +65,7 @@ class Experiment(abc.ABC):
     @property
     def has_ended(self) -> bool:
         """Whether it has a summary."""
-        return (self.path / SUMMARY).exists()
+        return exists(self.path / SUMMARY)
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dlx.config.shipped import locate
 from dlx.data import default_directory
 from dlx.errors import DlxWarning, RunError
 from dlx.runs import RunDirectory
+from dlx.runs.files import exists
 
 RUNS_DIR = Path("runs")
 
@@ -45,7 +46,7 @@ def data_directory(data_dir: Path | str | None) -> Path:
 def _tell_of_changes(config: Path) -> None:
     """Warn of the config of a run that went on with changes: it tells the last of them alone."""
     run = RunDirectory(config.parent)
-    if config.name != run.config_path.name or not run.info_path.exists():
+    if config.name != run.config_path.name or not exists(run.info_path):
         return
     with contextlib.suppress(RunError):  # a config beside something else
         entries = run.read_info().get("resumed") or []

@@ -38,6 +38,7 @@ from dlx.report.run.pictures import is_image
 from dlx.report.run.reconstruction import Sample
 from dlx.runs import weights
 from dlx.runs.ablations import PRETRAINING
+from dlx.runs.files import exists
 from dlx.streams import stream
 from dlx.tracking.images import png
 from dlx.tracking.metrics import records_of
@@ -120,7 +121,7 @@ class Run(Saved):
     def stages(self) -> list[dict[str, Any]]:
         """The lines of pretraining.jsonl: one per evaluation of a stage; empty without any."""
         path = self.path / PRETRAINING
-        if PRETRAINING not in (self.info.get("digests") or {}) and not path.exists():
+        if PRETRAINING not in (self.info.get("digests") or {}) and not exists(path):
             return []
         return records_of(self.directory.read_file(PRETRAINING), path)
 

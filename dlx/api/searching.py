@@ -20,6 +20,7 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DataError, DivergedError, Interrupted, RunError
 from dlx.runs import RunDirectory, timestamp, write_atomic
 from dlx.runs.ablations import SUMMARY
+from dlx.runs.files import exists
 from dlx.search import plan as planning
 from dlx.search import session, space, summary
 from dlx.search.directory import CONFIG, Progress
@@ -60,7 +61,7 @@ class Search(Experiment):
             RunError: the search has not ended, or no trial was completed within all bounds
         """
         path = self.path / BEST
-        if not path.exists():
+        if not exists(path):
             raise RunError(f"{self.path} has no best config: it has not ended, or no trial fits")
         return path
 
@@ -73,7 +74,7 @@ class Search(Experiment):
             "status": self.status,
             "seconds": self.info.get("seconds"),
             **{key: known.get(key) for key in _IN_JSON},
-            "best_config": str(best) if best.exists() else None,
+            "best_config": str(best) if exists(best) else None,
         }
 
 

@@ -39,6 +39,7 @@ from dlx.cli.without_torch import leave_out_torch
 from dlx.data import functions
 from dlx.errors import (
     DISK,
+    FEW_PROCESSES,
     ClusterError,
     ConfigError,
     DlxError,
@@ -238,10 +239,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             cure = "raise the limit on open files (ulimit -n)"
             return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}; {cure}"))
+        if error.errno == errno.EAGAIN:
+            return _fail(StorageError(f"no more processes: {error.strerror}; {FEW_PROCESSES}"))
         if error.errno not in _STORAGE:
             raise
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
     except Exception as error:
+        if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+            return _fail(StorageError(f"{error}; {FEW_PROCESSES}"))
         if is_out_of_memory(error):
             reason = str(error) or type(error).__name__
             cure = "smaller layers, batches or data need less"

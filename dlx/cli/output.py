@@ -265,6 +265,7 @@ def save_file(path: Path, content: bytes, what: str, inputs: Iterable[Path] = ()
     that the content was made of, which it may not replace.
     """
     from dlx.runs import storage_errors, write_atomic
+    from dlx.runs.files import exists
 
     with storage_errors(path):
         try:
@@ -272,7 +273,7 @@ def save_file(path: Path, content: bytes, what: str, inputs: Iterable[Path] = ()
         except FileNotFoundError:
             mode = stat.S_IFREG
         else:
-            if any(file.exists() and path.samefile(file) for file in inputs):
+            if any(exists(file) and path.samefile(file) for file in inputs):
                 raise ConfigError(f"{path} is read by this command; name another file to write")
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -290,12 +291,13 @@ def save_file(path: Path, content: bytes, what: str, inputs: Iterable[Path] = ()
 def run_labels(paths: Iterable[str]) -> list[str]:
     """Return the first cell of each run: `ABLATION#NUMBER (VARIANT@SEED)`, or else its path."""
     from dlx.runs.ablations import INDEX, read_index
+    from dlx.runs.files import exists
 
     numbered: dict[Path, dict[str, str]] = {}
     labels = []
     for path in map(Path, paths):
         ablation = path.parent.parent
-        if path.parent.name != "runs" or not (ablation / INDEX).exists():
+        if path.parent.name != "runs" or not exists(ablation / INDEX):
             labels.append(str(path))
             continue
         if ablation not in numbered:

@@ -30,7 +30,7 @@ from dlx.runs.ablations import (
     read_index,
     read_summary,
 )
-from dlx.runs.files import refuse_links
+from dlx.runs.files import exists, matching, refuse_links
 from dlx.runs.locks import hold
 from dlx.tracking import metrics
 from dlx.tracking.evaluations import Record
@@ -156,7 +156,7 @@ def _marked(values: Mapping[str, float | None]) -> dict[str, float]:
 def is_ablation(folder: Path) -> bool:
     """Return whether a folder is that of an ablation."""
     run = RunDirectory(folder)
-    return run.info_path.exists() and run.read_info()["kind"] == "ablation"
+    return exists(run.info_path) and run.read_info()["kind"] == "ablation"
 
 
 def num_event_folders(folder: Path) -> int:
@@ -192,7 +192,7 @@ def link_best(ablation: Path, count: int, target: Path) -> Best:
     names = [variant["name"] for variant in ranked if variant["name"] in folders][:count]
     derive(ablation, names)
     with storage_errors(target):
-        for path in ablation.glob(f"{_EVENTS}*"):
+        for path in matching(ablation, f"{_EVENTS}*"):
             link(target / path.name, path.resolve())
         for name in names:
             folder = folders[name]

@@ -11,6 +11,7 @@ from dlx.report.board import link
 from dlx.report.run_comparison import gather
 from dlx.runs import RunDirectory, storage_errors
 from dlx.runs.ablations import METRICS
+from dlx.runs.files import matching
 from dlx.tracking import metrics
 from dlx.tracking.evaluations import curve_of
 
@@ -38,7 +39,7 @@ def write_means(folder: Path, target: Path) -> Means | None:
         StorageError: a file cannot be written
     """
     families: dict[str, list[str]] = {}
-    for path in sorted((*folder.glob("*/run.json"), *folder.glob("*/*/run.json"))):
+    for path in sorted(matching(folder, "*/run.json") + matching(folder, "*/*/run.json")):
         run = RunDirectory(path.parent)
         if run.read_info()["kind"] == "run" and run.status() in ("completed", "stopped_early"):
             families.setdefault(run.path.parent.name, []).append(str(run.path))

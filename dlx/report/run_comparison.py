@@ -17,6 +17,7 @@ from dlx.report.run_list import IGNORED, differing
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import infos, read_index, read_summary
 from dlx.runs.directory import runs_of
+from dlx.runs.files import exists, matching
 from dlx.training.finding import find, with_differences
 
 _ENDED = ("completed", "stopped_early", "diverged", "failed")
@@ -161,7 +162,7 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
 
 def _is_family(folder: Path) -> bool:
     """Return whether a folder contains runs and is not a run itself."""
-    return not (folder / "run.json").exists() and any(folder.glob("*/run.json"))
+    return not exists(folder / "run.json") and bool(matching(folder, "*/run.json"))
 
 
 def _members(ablation: RunDirectory) -> list[_Ended]:

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import itertools
 import json
+import os
 import re
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from dlx.errors import ConfigError, DlxError, RunError, StorageError, did_you_me
 from dlx.runs import RunDirectory, documents
 from dlx.runs.ablations import read_summary
 from dlx.runs.directory import directories, families, newest_last
-from dlx.runs.files import parsed
+from dlx.runs.files import exists, parsed
 from dlx.runs.tags import read_tags
 from dlx.runs.where import Condition
 
@@ -94,6 +95,11 @@ def summaries(
     if name:
         names = {run.summary["name"] for run in listed}
         if Path(name).name not in names:
+            family = str(runs_dir / Path(name).name)
+            beginnings = [f"{family}{end}" for end in (os.sep, ":")]
+            for told in warnings:
+                if any(beginning in told for beginning in beginnings):
+                    raise RunError(f"no run called {name!r} can be read: {told}")
             near = did_you_mean(name, names)
             raise RunError(f"no runs called {name!r} in {runs_dir}{near}; `dlx runs` lists all")
         listed = [run for run in listed if run.summary["name"] == Path(name).name]
@@ -304,7 +310,7 @@ def _answer(ablation: Path, kind: str, warnings: list[str]) -> str | None:
 
 
 def _last_evaluation(run: RunDirectory) -> dict[str, Any]:
-    if not run.metrics_path.exists():
+    if not exists(run.metrics_path):
         return {}
     from dlx.tracking import metrics  # takes a quarter of a second to import
 

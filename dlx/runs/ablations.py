@@ -13,7 +13,7 @@ from typing import Any
 from dlx.errors import RunError
 from dlx.runs import documents
 from dlx.runs.directory import RunDirectory
-from dlx.runs.files import parsed, read_plain
+from dlx.runs.files import exists, matching, parsed, read_plain
 from dlx.runs.info import blank, damage
 
 INDEX, COHORT, SUMMARY = "index.json", "cohort.json", "summary.json"
@@ -61,7 +61,7 @@ def read_index(directory: Path) -> dict[str, IndexedRun]:
 
 def _with_own_folders(directory: Path) -> list[IndexedRun]:
     """Return the runs that have ended of an ablation whose runs have folders of their own."""
-    paths = sorted(directory.glob("*/seed=*/run.json"))
+    paths = matching(directory, "*/seed=*/run.json")
     if not paths:
         return []
     path = directory / "plan.json"
@@ -83,7 +83,7 @@ def _with_own_folders(directory: Path) -> list[IndexedRun]:
         raise RunError(f"{path} is missing; put it back, or train the ablation again") from None
     except (KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
-    paths += sorted(directory.glob("tuning/*/*/seed=*/run.json"))
+    paths += matching(directory, "tuning/*/*/seed=*/run.json")
     runs = []
     for path in paths:
         name = path.parent.relative_to(directory).as_posix()
@@ -124,7 +124,7 @@ def _ended(run: RunDirectory) -> tuple[str | None, dict[str, Any]]:
     if status != "diverged":
         needed += [run.weights_path, run.path / "preprocessing.safetensors"]
     # Nothing was synced: a power cut may leave run.json whole, and what came before it empty.
-    is_whole = all(path.exists() and path.stat().st_size for path in needed)
+    is_whole = all(exists(path) and path.stat().st_size for path in needed)
     return (status if is_whole else None), info
 
 
@@ -142,7 +142,7 @@ def read_summary(directory: Path, name: str = SUMMARY) -> dict[str, Any]:
         RunError: it is damaged
     """
     path = directory / name
-    if not path.exists():
+    if not exists(path):
         raise FileNotFoundError(path)
     content = RunDirectory(directory).read_file(name)
     try:

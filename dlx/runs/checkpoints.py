@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlx.errors import RunError, UnreadableError
 from dlx.runs.files import (
+    exists,
     make_directory,
     read_plain,
     remove_temporaries,
@@ -92,7 +93,7 @@ def newest_step(folder: Path) -> int | None:
 
 def clear(folder: Path) -> None:
     """Delete the checkpoints in a folder, and the folder; nothing if there is none."""
-    if folder.exists():
+    if exists(folder):
         with storage_errors(folder, "remove"):
             shutil.rmtree(folder)
 

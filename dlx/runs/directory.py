@@ -21,6 +21,8 @@ from unicodedata import normalize
 from dlx.errors import ConfigError, DlxWarning, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
 from dlx.runs.files import (
+    exists,
+    gone,
     make_directory,
     read_plain,
     refuse_links,
@@ -75,7 +77,7 @@ class RunDirectory:
     def runs_dir(self) -> Path:
         """The folder of all runs."""
         above = self.path.absolute().parent.parent
-        return above.parent.parent if (above / "run.json").exists() else above
+        return above.parent.parent if exists(above / "run.json") else above
 
     @property
     def cache(self) -> Path:
@@ -144,7 +146,7 @@ class RunDirectory:
         try:
             info = documents.read(self.info_path)
         except FileNotFoundError:
-            if not self.path.exists():
+            if not exists(self.path):
                 raise RunError(f"there is no run at {self.path}") from None
             raise RunError(f"{self.path} is not a run: it has no run.json {_HALF}") from None
         if problem := damage(info):
@@ -168,7 +170,7 @@ class RunDirectory:
         try:
             content = read_plain(path)
         except FileNotFoundError:
-            if self.info_path.exists() and self.status() == "running":
+            if exists(self.info_path) and self.status() == "running":
                 problem = "it is written when the run, which is being trained, has ended"
             else:
                 problem = "not saved yet, or deleted; resume the run"
@@ -206,7 +208,11 @@ class RunDirectory:
             self.write_info(digests=before | both)
         for name, content in files.items():
             write_atomic(self.path / name, content)
-        new |= {name: documents.sha256(read_plain(self.path / name)) for name in grown}
+        for name in grown:
+            try:
+                new[name] = documents.sha256(read_plain(self.path / name))
+            except FileNotFoundError:
+                raise gone(self.path / name) from None
         self.write_info(digests=before | new, **changes)
 
     def will_grow(self, name: str) -> None:
@@ -255,11 +261,11 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> R
     mean too and cannot be read is told as a `DlxWarning`.
     """
     text = str(wanted)
-    if not Path(text).exists():
+    if not exists(Path(text)):
         text = normalize("NFC", text)  # as names are
     places = [Path(wanted), runs_dir / text]
     for place in places:
-        if RunDirectory(place).info_path.exists():
+        if exists(RunDirectory(place).info_path):
             RunDirectory(place).read_info()
             return RunDirectory(place)
     runs, damaged = list_runs(runs_dir)
@@ -281,9 +287,9 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> R
     if not runs and damaged:
         raise RunError(f"no run {text!r} can be read: {damaged[0]}")
     for place in places:
-        if place.exists():
+        if exists(place):
             for path in directories(place, []):
-                if RunDirectory(path).info_path.exists():
+                if exists(RunDirectory(path).info_path):
                     RunDirectory(path).read_info()  # which says how it is damaged
             raise RunError(f"{place} is not a run and holds none; `dlx runs` lists the runs")
     if not runs:
@@ -315,7 +321,7 @@ def remove(run: RunDirectory) -> None:
         # After the lock, whose file Windows does not delete while it is held.
         shutil.rmtree(path)
     runs_dir = path.parent.parent
-    if (runs_dir / ".lock").exists():
+    if exists(runs_dir / ".lock"):
         with contextlib.suppress(RunInUseError), hold(runs_dir / ".lock"):
             _remove_if_empty(path.parent)
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,45 @@ def read_plain(path: Path) -> bytes:
         raise kind(f"cannot read {path}: {error.strerror}") from error
 
 
+def gone(path: Path) -> StorageError:
+    """Return the error of a file or folder that was moved while dlx wrote to it."""
+    return StorageError(
+        f"{path} is gone: it was moved or deleted while dlx wrote to it; put it back, or go on "
+        "with the folder where it is now by `dlx resume`"
+    )
+
+
+def exists(path: Path) -> bool:
+    """Say whether there is a file or folder; OSError where the system does not tell.
+
+    `Path.exists` says no then, from Python 3.14 on, and what is there would be lost or left out.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
+    return True
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """Return the paths below a folder that fit a pattern, sorted; OSError if a folder is not given.
+
+    `Path.glob` leaves out what it may not read and, from Python 3.13 on, what it cannot.
+    """
+    paths = [folder]
+    for part in pattern.split("/"):
+        below = []
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                below += [inner for inner in path.iterdir() if fnmatchcase(inner.name, part)]
+        paths = below
+    return sorted(paths)
+
+
 def refuse_links(folder: Path) -> None:
     """Raise a RunError if anything below a folder is a link or a special file; none is opened."""
     waiting = [folder]
@@ -146,7 +186,7 @@ def storage_errors(path: Path, action: str = "write") -> Iterator[None]:
 def make_directory(path: Path) -> None:
     """Make a directory and its parents, unless they exist, so that they survive a power cut."""
     with storage_errors(path, "make"):
-        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        missing = [folder for folder in (path, *path.parents) if not exists(folder)]
         for folder in reversed(missing or [path]):
             folder.mkdir(exist_ok=True)
             sync_directory(folder.parent)

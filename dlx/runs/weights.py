@@ -45,10 +45,13 @@ def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> 
         storages.add(storage)
 
     def write(temporary: Path) -> None:
+        temporary.touch()  # with the rights of other files; safetensors' own is for its owner alone
+        mode = temporary.stat().st_mode
         try:
             save_file(whole, temporary, {_KEY: _document(metadata)})
         except SafetensorError as error:
             raise OSError(str(error)) from error
+        temporary.chmod(mode)
 
     replace_atomic(path, write)
     with path.open("rb") as file:

@@ -13,6 +13,7 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, RunError
 from dlx.runs import RunDirectory, documents
+from dlx.runs.files import exists
 from dlx.search.trials import Trial
 
 CONFIG, PLAN = "search.yaml", "plan.json"
@@ -69,7 +70,7 @@ class Progress:
         Raises:
             RunError: it is damaged, or was changed
         """
-        if not (directory / PLAN).exists():
+        if not exists(directory / PLAN):
             return cls()
         document = documents.decode(RunDirectory(directory).read_file(PLAN), directory / PLAN)
         try:

@@ -17,7 +17,7 @@ import numpy as np
 
 from dlx.errors import ConfigError, RunError
 from dlx.runs import documents
-from dlx.runs.files import storage_errors
+from dlx.runs.files import exists, storage_errors
 from dlx.search.space import Dimension, grid_values
 from dlx.search.trials import Trial
 
@@ -75,7 +75,7 @@ class Study:
             RunError: the journal is missing, or not that of this search
         """
         size, digest = (journal["bytes"], journal["sha256"]) if journal else (0, None)
-        content = self._content() if self._path.exists() else b""
+        content = self._content() if exists(self._path) else b""
         if len(content) < size or (size and documents.sha256(content[:size]) != digest):
             raise RunError(
                 f"{self._path} is damaged, or the storage of another search: its first "

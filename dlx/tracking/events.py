@@ -15,6 +15,7 @@ from typing import Any
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from dlx.runs import AppendFile, make_directory
+from dlx.runs.files import matching
 from dlx.tracking.protos import Event, SessionLog, Summary
 
 _NAME = re.compile(r"events\.out\.tfevents\.(\d+).*")
@@ -78,7 +79,11 @@ def file_name(number: int) -> str:
 
 def event_folders(directory: Path) -> list[Path]:
     """Return the directory and its direct subfolders, as far as they hold event files."""
-    names = [*directory.glob("events.out.tfevents.*"), *directory.glob("*/events.out.tfevents.*")]
+    names = [
+        path
+        for pattern in ("events.out.tfevents.*", "*/events.out.tfevents.*")
+        for path in matching(directory, pattern)
+    ]
     return sorted({path.parent for path in names})
 
 

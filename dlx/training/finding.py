@@ -40,7 +40,7 @@ from dlx.runs.ablations import (
     read_index,
 )
 from dlx.runs.directory import Kind
-from dlx.runs.files import refuse_links, storage_errors, sync_directory, write_atomic
+from dlx.runs.files import exists, refuse_links, storage_errors, sync_directory, write_atomic
 from dlx.tracking import metrics as metrics_file
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def find_to_remove(
 ) -> RunDirectory:
     """Return what `find` does, whatever the folder holds."""
     text = str(wanted).rstrip("/")
-    if tags.is_tag(text) and not Path(text).exists() and not (runs_dir / text).exists():
+    if tags.is_tag(text) and not exists(Path(text)) and not exists(runs_dir / text):
         folder = tags.tagged(text, runs_dir)
         try:
             return find_to_remove(folder, runs_dir)
@@ -76,7 +76,7 @@ def find_to_remove(
                 f"{text} is the tag of {folder}, which cannot be used ({error}); "
                 f"`dlx runs tag RUN {text}` gives it to another run"
             ) from error
-    if not RunDirectory(Path(text)).info_path.exists():
+    if not exists(RunDirectory(Path(text)).info_path):
         for ablation, name in _splits(text, runs_dir):
             member = _member(ablation, name)
             if member is not None:
@@ -116,7 +116,7 @@ def which(wanted: Path | str, run: RunDirectory) -> str:
     if tags.is_tag(text):
         told.insert(0, text)
     reasons = [f"tagged {', '.join(told)}"] if told else []
-    if text == family.name or (Path(text).exists() and Path(text).resolve() == family.resolve()):
+    if text == family.name or (exists(Path(text)) and Path(text).resolve() == family.resolve()):
         runs, _ = directory.list_runs(family.parent)
         own = [r for r in runs if r.path.parent == family and r.read_info()["kind"] == "run"]
         if len(own) > 1:
@@ -138,7 +138,7 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
             is_several = run.read_info()["kind"] != "run"
         except RunError:
             places = (Path(beginning), runs_dir / beginning)
-            if any(RunDirectory(place).info_path.exists() for place in places):
+            if any(exists(RunDirectory(place).info_path) for place in places):
                 raise  # it is damaged
             continue
         if is_several and rest:
@@ -183,7 +183,7 @@ def materialise(ablation: Path, run: IndexedRun) -> RunDirectory:
     if run.cohort is None:
         return RunDirectory.open(ablation / run.name)
     target = RunDirectory(ablation / "runs" / str(run.number))
-    if target.info_path.exists():
+    if exists(target.info_path):
         return RunDirectory.open(target.path)
     if run.status == "failed":
         raise RunError(
@@ -202,12 +202,12 @@ def materialise(ablation: Path, run: IndexedRun) -> RunDirectory:
             write_atomic(made / name, content)
         documents.write(made / "run.json", directory.in_order(info))
         with storage_errors(target.path):
-            if target.path.exists():  # without run.json: half removed
+            if exists(target.path):  # without run.json: half removed
                 shutil.rmtree(target.path)
             try:
                 made.rename(target.path)
             except OSError:
-                if not target.path.exists():  # otherwise another process was faster
+                if not exists(target.path):  # otherwise another process was faster
                     raise
             sync_directory(target.path.parent)
     finally:
@@ -217,7 +217,7 @@ def materialise(ablation: Path, run: IndexedRun) -> RunDirectory:
 
 def is_of_ablation(run: RunDirectory) -> bool:
     """Say whether a folder is that of a run of an ablation."""
-    return any((parent / "plan.json").exists() for parent in run.path.absolute().parents[:3])
+    return any(exists(parent / "plan.json") for parent in run.path.absolute().parents[:3])
 
 
 def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str, bytes]:
@@ -298,7 +298,7 @@ def readable_tensors(ablation: Path, runs: Iterable[IndexedRun]) -> "dict[str, d
                 content = RunDirectory(path.parent).read_file(WEIGHTS)
                 readable[members[0].name] = weights.load(content, path)[0]
         except RunError as error:
-            if path.exists():  # else the user has deleted them
+            if exists(path):  # else the user has deleted them
                 words = f"the weights of {len(members)} runs are left out, since {error}"
                 warnings.warn(words, DlxWarning, stacklevel=2)
     return readable

@@ -43,7 +43,7 @@ from dlx.runs.ablations import (
     read_cohort_file,
 )
 from dlx.runs.checkpoints import Checkpoint
-from dlx.runs.files import finite, read_plain, write_atomic
+from dlx.runs.files import exists, finite, gone, read_plain, write_atomic
 from dlx.streams import GENERATOR
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, Evaluation
@@ -216,7 +216,9 @@ class _FolderStore(Store):
         return checkpoints.load_newest(self._checkpoints)
 
     def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Save a checkpoint."""
+        """Save a checkpoint; StorageError if the folder was moved or deleted."""
+        if not exists(self.folder):  # which would be made anew, with nothing else in it
+            raise gone(self.folder)
         checkpoints.save(self._checkpoints, step, tensors, metadata)
 
     def position(self) -> int:
@@ -263,7 +265,7 @@ class RunStore(_FolderStore):
             for told in saved.warnings:
                 warnings.warn(told, DlxWarning, stacklevel=2)
             self.told += saved.warnings
-        elif self._run.metrics_path.exists():
+        elif exists(self._run.metrics_path):
             if self._run.read_info().get("resumed"):
                 raise RunError(
                     f"{self._checkpoints} has no checkpoint to go on from, and the run went on "
@@ -303,7 +305,7 @@ class RunStore(_FolderStore):
 
     def begin(self, trainer: Trainer) -> int | None:
         """Write down what the run is made of."""
-        has_begun = self._run.metrics_path.exists()
+        has_begun = exists(self._run.metrics_path)
         self._open(trainer, 0, 0, False)
         return -1 if has_begun else None
 
@@ -414,7 +416,7 @@ class CohortStore(_FolderStore):
         ]
         make_directory(self.folder)
         path = self.folder / PRETRAINING
-        before = read_plain(path) if path.exists() else b""
+        before = read_plain(path) if exists(path) else b""
         others = metrics_file.without_runs(before, {self._members[name].number for name in stages})
         write_atomic(path, others + "".join(lines).encode())
 
@@ -559,7 +561,7 @@ class CohortStore(_FolderStore):
         for name, content in files.items():
             write_atomic(self.folder / name, content)
         weights_digest = weights.save(self.folder / WEIGHTS, tensors, {})
-        if (self.folder / PRETRAINING).exists():
+        if exists(self.folder / PRETRAINING):
             files[PRETRAINING] = read_plain(self.folder / PRETRAINING)
         document = {
             "number": self._number,
@@ -586,6 +588,8 @@ class CohortStore(_FolderStore):
         path, numbers = self.folder / METRICS, {m.number for m in self._members.values()}
         unfinished = numbers - {self._members[name].number for name in self.fields}
         self.close()
+        if not exists(path):
+            raise gone(path)
         if unfinished:
             write_atomic(path, metrics_file.without_runs(read_plain(path), unfinished))
         return path.stat().st_size

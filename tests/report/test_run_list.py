@@ -54,6 +54,14 @@ def test_wrong_names_are_refused(runs_dir: Path) -> None:
         summaries(runs_dir, columns=["x"])
 
 
+def test_a_name_whose_runs_cannot_be_read_is_not_told_to_have_none(runs_dir: Path) -> None:
+    [path] = (runs_dir / "other").iterdir()
+    (path / "run.json").unlink()
+    (path / "run.json").mkdir()
+    with pytest.raises(RunError, match=r"no run called 'other' can be read: .*run\.json"):
+        summaries(runs_dir, "other")
+
+
 @pytest.mark.parametrize(
     "options",
     [{"name": "xr"}, {"sort": ["x"]}, {"columns": ["x"]}, {"where": "x > 1"}, {"where": "seed >"}],

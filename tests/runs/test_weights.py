@@ -44,6 +44,13 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, small_limit: int)
         weights.save(tmp_path / "nowhere" / "w.safetensors", {"w": torch.zeros(3)}, {})
 
 
+def test_others_may_read_what_is_saved_as_they_may_other_files(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.touch()
+    weights.save(tmp_path / "w.safetensors", {"w": torch.zeros(3)}, {})
+    assert (tmp_path / "w.safetensors").stat().st_mode == other.stat().st_mode
+
+
 @pytest.mark.parametrize("keep", [0, 4, 40, -1])
 def test_damaged(keep: int) -> None:
     content = weights.encode({"w": torch.zeros(100)}, {})

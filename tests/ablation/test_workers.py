@@ -1,0 +1,64 @@
+"""What processes side by side need of the system, and what is said where it is not given."""
+
+import errno
+import os
+import sys
+import threading
+from multiprocessing.synchronize import SemLock
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from dlx.cli import main
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+COMMAND = ["ablate", "xor", "train.steps=2", "--vary", "model.hidden=[3],[4]", "--seeds", "1"]
+OPTIONS = ["--anyway", "--quiet", "--jobs", "2", "--runs-dir"]
+
+
+def _refused(*arguments: object, **options: object) -> NoReturn:
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def _no_semaphore(*arguments: object, **options: object) -> NoReturn:
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _no_thread(*arguments: object) -> NoReturn:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are copies on Linux alone")
+@pytest.mark.parametrize(
+    ("owner", "name", "call", "told"),
+    [
+        (SemLock, "__init__", _no_semaphore, "no semaphores (No such file or directory)"),
+        (os, "fork", _refused, "no further process (Resource temporarily unavailable)"),
+        (threading.Thread, "start", _no_thread, "no further thread (can't start new thread)"),
+    ],
+)
+def test_what_the_system_does_not_give(
+    owner: object,
+    name: str,
+    call: object,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(owner, name, call)
+    assert main([*COMMAND, *OPTIONS, str(tmp_path)]) == 9
+    [error] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: --jobs: the system gives {told}; leave --jobs out, or ")
+
+
+def test_no_thread_for_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for call, told in ((_refused, "no more processes"), (_no_thread, "can't start new thread")):
+        monkeypatch.setattr("dlx.cli.lists.emit_table", lambda *a, call=call, **k: call(None))
+        assert main(["list"]) == 9
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {told}") and "(ulimit -u)" in error
