@@ -14,6 +14,7 @@ _NEW_OBJECTS = 100_000
 def main() -> None:
     """Run the command line of the process."""
     gc.set_threshold(_NEW_OBJECTS)
+    os.environ["MPLBACKEND"] = "agg"  # figures go into files, whatever windows other programs open
     _open_streams()
     try:
         from dlx.cli import main as run

@@ -11,6 +11,7 @@ a `Reference:` section names the source. Whatever else the code must know are tr
 import importlib
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,8 +92,9 @@ def like(other: Callable[..., Any], *without: str) -> Callable[[Any], Any]:
         kept = [one for name, one in signature.parameters.items() if name not in without]
         function.__signature__ = signature.replace(parameters=kept)
         function.__annotations__ = other.__annotations__
-        own, documented = inspect.getdoc(function), inspect.getdoc(other) or ""
-        function.__doc__ = f"{own}\n\n{documented[documented.index('Args:') :]}"
+        own, documented = inspect.getdoc(function), inspect.getdoc(other)
+        if documented:
+            function.__doc__ = f"{own}\n\n{documented[documented.index('Args:') :]}"
         return function
 
     return decorate
@@ -144,8 +146,8 @@ def _load(kind: str) -> dict[str, Entry]:
 
 
 def _entry(kind: str, name: str, function: Callable[..., Any], traits: Traits) -> Entry:
-    documentation = inspect.getdoc(function)
-    if not documentation:
+    documentation = inspect.getdoc(function) or ""
+    if not documentation and sys.flags.optimize < 2:  # `python -OO` has taken all of them away
         raise ValueError(f"{kind} {name!r} needs a docstring: `dlx list` prints its first line")
     hints = typing.get_type_hints(function, include_extras=True)
     if inspect.isclass(function):

@@ -1,5 +1,6 @@
 """The command as a whole: help, version, light imports, and how it ends."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -189,3 +190,13 @@ def test_output_to_a_full_disk(tmp_path: Path) -> None:
         _, err = started.communicate(timeout=60)
     assert started.returncode == 9
     assert err == "error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.slow("dlx/cli/", "dlx/registry.py", "dlx/__main__.py")
+def test_a_python_without_docstrings_and_another_programs_backend(tmp_path: Path) -> None:
+    changes = ["train.steps=3", "--runs-dir", str(tmp_path)]
+    command = [sys.executable, "-OO", "-m", "dlx", "train", "moons", *changes]
+    environment = os.environ | {"MPLBACKEND": "module://of_a_notebook"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert [*tmp_path.glob("moons/*/figures/*.png")]
