@@ -39,12 +39,15 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], list[int], dict[str, int]]] = {
         )
         for activation in ("sigmoid", "relu")
     },
-    "digits": (
-        "digits",
-        {"model.hidden": [64, 64], "model.dropout": 0.0, "train.batch_size": 64},
-        [1, 2, 3, 16, 64],
-        {"native": 16_000, "torch": 3_000},
-    ),
+    **{
+        name: (
+            "digits",
+            {"model.hidden": [64, 64], "model.dropout": dropout, "train.batch_size": 64},
+            [1, 2, 3, 16, 64],
+            {"native": 16_000, "torch": 3_000},
+        )
+        for name, dropout in (("digits", 0.0), ("digits-dropout", 0.2))
+    },
     "mnist": (
         "mnist",
         {**MNIST, "model.hidden": [256, 256], "model.dropout": 0.0},

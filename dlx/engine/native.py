@@ -41,6 +41,7 @@ _BLOCK_SECONDS = 0.1
 _DRAWN_AT_ONCE = 1 << 24
 # Threads share a run alone whose step has at least this many multiplications.
 WORTH_SHARING = 8_000_000
+_WORTH_THREADS = 1 << 17  # random numbers
 _WORTH_DRAWING_AHEAD = 0.002  # seconds that the steps take meanwhile
 PRECISIONS = {torch.float32: "float", torch.float64: "double"}
 
@@ -93,9 +94,8 @@ class NativeEngine:
         self._seen: list[RowNumbers] = []  # the rows of the epochs that the last block lay in
         self._seen_epochs = (-1, -1)
         self._seconds_per_step = 0.0
-        self._until = self._ahead_until = (
-            0  # the step after the last block; that after what is drawn
-        )
+        self._until = 0  # the step after the last block
+        self._ahead_until = 0  # that after what is drawn ahead
 
     def advance(
         self, step: int, number: int, rates: Rates, sums: Tensor, unclipped: Tensor | None = None
@@ -300,17 +300,18 @@ class NativeEngine:
 
     def _set_draws(self, step: int, number: int) -> None:
         sources = [(self._size_of(source), own) for source, own in self._drawings.items()]
-        results: list[Tensor | None] = [None] * len(sources)
+        results: dict[int, Tensor] = {}
 
         def draw(place: int) -> None:
             for which in range(place, len(sources), threads):
                 size, drawing = sources[which]
                 results[which] = drawing.draws.of_steps(step, number, size)
 
-        threads = min(self._threads.number, len(sources)) if number > 1 else 1
+        in_all = number * sum(size * (own.seeds.max() + 1) for size, own in sources)
+        threads = min(self._threads.number, len(sources)) if in_all > _WORTH_THREADS else 1
         self._threads.run(threads, draw)
-        for (size, drawing), drawn in zip(sources, results, strict=True):
-            assert drawn is not None
+        for which, (size, drawing) in enumerate(sources):
+            drawn = results[which]
             self._of_block.append(drawn)
             self._drawn["numbers"][drawing.places] = _addresses(drawn)[drawing.seeds]
             self._drawn["of_a_step"][drawing.places] = size
