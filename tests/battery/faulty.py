@@ -85,8 +85,10 @@ class Scene:
         self.runs = Path("runs").absolute()
         command, *rest = (WORKS | ON_CLUSTER)[work]
         self.begin = [command, "short.yaml", *rest, *changes, "--quiet"]
-        self.jobs = rest[rest.index("--jobs") :][:2] if "--jobs" in rest else []
         self.cluster = rest[rest.index("--cluster") :] if "--cluster" in rest else []
+        # As many processes as workers: into how many cohorts a search's batch is parted is theirs.
+        self.jobs = ["--jobs", "2"] if self.cluster else []
+        self.jobs = rest[rest.index("--jobs") :][:2] if "--jobs" in rest else self.jobs
         self.calls = self.counted(self.begin)
         # Copies of this process have what they would else import again, each for seconds.
         for name in Path("modules").read_text().split():
@@ -165,13 +167,13 @@ class Scene:
         if not list_runs(self.runs)[0]:
             self.clear()
             return self.begin
-        where = [*self.jobs, *(self.cluster if on_cluster else [])]
+        where = self.cluster if on_cluster and self.cluster else self.jobs
         return ["resume", str(list_runs(self.runs)[0][0].path), *where, "--quiet"]
 
     def goes_on(self) -> str:
         """Go on with what is there; return what was wrong with that, or with what came out.
 
-        What a cluster began this machine goes on with.
+        What a cluster began this machine goes on with, in as many processes.
         """
         code, err = self.ended(self.next(on_cluster=False))
         if code == 8:  # a worker was killed, and its runs are tried again when that is asked for
