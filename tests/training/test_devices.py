@@ -44,8 +44,17 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendedDevice]:
         # There is none on the device without a driver: both sides draw by torch's on the CPU.
         return torch.Generator().manual_seed(streams.key(seed, name, *place))
 
-    for module in (draws, boltzmann, augmentation):
+    def drawn(
+        fill: streams.Fill, keys: list[int], length: int, dtype: torch.dtype, device: torch.device
+    ) -> Tensor:
+        rows = torch.empty(len(keys), length, dtype=dtype, device=device)
+        for row, key in zip(rows, keys, strict=True):
+            fill(row, torch.Generator().manual_seed(key))
+        return rows
+
+    for module in (boltzmann, augmentation):
         monkeypatch.setattr(module, "generator", generator)
+    monkeypatch.setattr(draws, "drawn", drawn)
     with PretendedDevice() as mode:
         yield mode
 
