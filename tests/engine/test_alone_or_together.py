@@ -74,6 +74,9 @@ def in_another_way(
     monkeypatch.setenv(library.LEVEL_VARIABLE, way.get("level", ""))
     monkeypatch.setattr(native, "_BLOCK_SECONDS", way.get("block", 0.1))
     monkeypatch.setattr(native, "WORTH_SHARING", 0 if way.get("shares") else 10**12)
+    if way.get("ahead"):
+        monkeypatch.setattr(native, "_WORTH_DRAWING_AHEAD", -1)
+        monkeypatch.setattr(native, "_WORTH_THREADS", -1)
     if way.get("memory"):
         memory_of = native.NativeEngine._memory_of
         monkeypatch.setattr(native.NativeEngine, "_memory_of", _full_of_nan(memory_of))
@@ -101,6 +104,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "two threads": {"threads": 2},
     "two threads on one run": {"threads": 2, "shares": True},
     "three threads on one run": {"threads": 3, "shares": True},
+    "more threads than runs, which draw ahead": {"threads": 40, "ahead": True},
     "a step at a time": {"block": 0.0},
     "memory that held NaN": {"memory": True},
     "level v2": {"level": "v2"},
