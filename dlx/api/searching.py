@@ -286,9 +286,10 @@ def _train(
             raise
         crashed = ended.report.crashed
         number = sum(trial.state == "failed" for trial in ended.progress.trials)
-        status = "failed" if crashed or number else "completed"
+        of_verdict = any(result.status == "failed" for result in ended.results)
+        status = "failed" if crashed or number or of_verdict else "completed"
         _note_end(run, ended, status, before + time.monotonic() - began)
-        if crashed or number:
+        if status == "failed":
             what = f"{number} of {len(ended.progress.trials)} trials"
             if not number:
                 what = "some runs of the verdict"

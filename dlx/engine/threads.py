@@ -1,6 +1,7 @@
 """Threads that go through C together."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -25,7 +26,7 @@ class Threads:
             work(0)
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.number)
+            self._pool = _started(self.number)
         futures = [self._pool.submit(work, place) for place in range(number)]
         try:
             if meanwhile is not None:
@@ -34,6 +35,17 @@ class Threads:
             wait(futures)
         for future in futures:
             future.result()
+
+
+def _started(number: int) -> ThreadPoolExecutor:
+    """Return a pool whose threads are all there: those of a team would wait for one that is not."""
+    pool, all_there = ThreadPoolExecutor(number), threading.Event()
+    try:
+        for _ in range(number):
+            pool.submit(all_there.wait)
+    finally:
+        all_there.set()
+    return pool
 
 
 @contextlib.contextmanager

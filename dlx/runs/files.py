@@ -108,10 +108,15 @@ def exists(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if _is_no_path(error):
             return False
         raise
     return True
+
+
+def _is_no_path(error: OSError) -> bool:
+    """Say whether a path is none: links in a circle, and on Windows what is no name there."""
+    return error.errno == errno.ELOOP or getattr(error, "winerror", None) in (21, 123, 1921)
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
@@ -123,8 +128,13 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     for part in pattern.split("/"):
         below = []
         for path in paths:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            try:
                 below += [inner for inner in path.iterdir() if fnmatchcase(inner.name, part)]
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                if not _is_no_path(error):
+                    raise
         paths = below
     return sorted(paths)
 

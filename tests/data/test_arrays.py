@@ -141,6 +141,9 @@ def test_large_numbers_keep_their_digits_or_are_warned_of(dtype):
     )
     few = dataset_of("few", {"train": (X.astype(np.float64), X[:, 0].astype(np.float64))}, "auto")
     assert few.targets.dtype == np.float32 and few.warnings == ()
+    pair = np.column_stack([np.arange(40.0), np.full(40, 5.0)])  # a column of one number
+    made = dataset_of("pair", {"train": (np.arange(40.0)[:, None], pair)}, "regression")
+    assert made.targets.dtype == np.float32
 
 
 def test_paths_are_relative_to_the_config(tmp_path, monkeypatch):

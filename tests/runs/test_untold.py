@@ -70,6 +70,7 @@ def test_matching(tmp_path: Path, untold: Untold) -> None:
         make_directory(tmp_path / "runs" / name)
         (tmp_path / "runs" / name / "run.json").touch()
     (tmp_path / "runs" / "file").touch()
+    (tmp_path / "runs" / "loop").symlink_to("loop")
     expected = [tmp_path / "runs" / name / "run.json" for name in ("a", "b", "c.txt")]
     assert matching(tmp_path / "runs", "*/run.json") == expected
     assert matching(tmp_path / "runs", "*.txt/run.json") == expected[2:]

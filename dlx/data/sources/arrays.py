@@ -180,11 +180,13 @@ def _as_values(targets: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused later
         spread = targets.astype(np.float64).std(0)
         is_lost = np.abs(targets).max(0) * np.finfo(np.float32).eps > 1e-3 * spread
-    return targets.astype(np.float64) if is_lost.any() else _as_float32(targets)
+    return targets.astype(np.float64) if (is_lost & (spread > 0)).any() else _as_float32(targets)
 
 
 def _merged(name: str, inputs: np.ndarray) -> tuple[str, ...]:
     """Return a warning if numbers of a column become one in 32 bits, by the first rows."""
+    if np.can_cast(inputs.dtype, np.float32):  # none can
+        return ()
     looked_at = inputs[:_LOOKED_AT].reshape(len(inputs[:_LOOKED_AT]), -1)
     with np.errstate(invalid="ignore", over="ignore"):
         rounded = looked_at.astype(np.float32)

@@ -34,11 +34,11 @@ _KINDS = {
     b"\xfd7zXZ": "compressed by xz; unpack it, or compress it by gzip",
     b"\x28\xb5\x2f\xfd": "compressed by zstd; unpack it, or compress it by gzip",
     b"7z\xbc\xaf": "a 7z archive; unpack it",
-    b"Rar!": "a RAR archive; unpack it",
+    b"Rar!\x1a\x07": "a RAR archive; unpack it",
     b"\x93NUMPY": "an npy file of NumPy; use data.name: npy",
-    b"SQLite": "a data base; save the table as CSV",
+    b"SQLite format 3\x00": "a data base; save the table as CSV",
     b"\x89HDF": "an HDF5 file; save the table as CSV",
-    b"ARROW1": "a file of Arrow; save the table as CSV or parquet",
+    b"ARROW1\x00\x00": "a file of Arrow; save the table as CSV or parquet",
 }
 # Files of text that are no tables, by how they begin, whatever blanks stand before or inside.
 _TEXT_KINDS = {

@@ -187,6 +187,11 @@ def test_files_of_other_kinds_are_called_by_name(start, words, tmp_path):
         read(tmp_path / "t.csv")
 
 
+def test_a_column_may_be_called_like_a_data_base(tmp_path):
+    (tmp_path / "t.csv").write_text("SQLite,y\n1,2\n3,4\n")
+    assert len(read(tmp_path / "t.csv")) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
