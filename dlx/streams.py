@@ -64,7 +64,7 @@ class Stream(torch.Generator):
 
         n is a whole number of 24 bits.
         """
-        shares = (self._words(numbers.numel()) >> np.uint32(8)) * 2.0**-24
+        shares = _shares(self._words(numbers.numel()))
         return numbers.copy_(torch.from_numpy(low + shares * (high - low)).view(numbers.shape))
 
     def normal_(self, numbers: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
@@ -103,6 +103,11 @@ class Stream(torch.Generator):
 
     def _words(self, number: int) -> NDArray[np.uint32]:
         return self.bits(-(-number // 2)).view(np.uint32)[:number]
+
+
+def _shares(words: NDArray[np.uint32]) -> NDArray[np.floating]:
+    """Return n 2^-24 in [0, 1), n the upper 24 bits of each word."""
+    return (words >> np.uint32(8)) * 2.0**-24
 
 
 def stream(seed: int, name: str, *place: str | int) -> Stream:
@@ -181,7 +186,7 @@ def drawn(
         return torch.from_numpy(transforms.random_words(keys, length).view(np.int64))
     words = transforms.random_words(keys, -(-length // 2)).view(np.uint32)[:, :length]
     if fill is uniform:
-        return torch.from_numpy((words >> np.uint32(8)) * 2.0**-24).to(dtype)
+        return torch.from_numpy(_shares(words)).to(dtype)
     rows = torch.empty(words.shape, dtype=dtype)
     transforms.fill_normal(rows.numpy(), np.ascontiguousarray(words).ravel(), 0.0, 1.0)
     return rows

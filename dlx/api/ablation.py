@@ -467,9 +467,12 @@ def _train(
 
 def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> None:
     results = _results(ready, ended)
-    status = "failed" if ended.report.crashed or _failed(ended) else "completed"
-    if ended.report.stopped and not ended.report.crashed:
+    if ended.report.crashed:
+        status = "failed"
+    elif ended.report.stopped:
         status = "interrupted"
+    else:
+        status = "failed" if _failed(ended) else "completed"
     run.write_info(
         status=status,
         ended=timestamp(),

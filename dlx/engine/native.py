@@ -94,8 +94,7 @@ class NativeEngine:
         self._seen: list[RowNumbers] = []  # the rows of the epochs that the last block lay in
         self._seen_epochs = (-1, -1)
         self._seconds_per_step = 0.0
-        self._until = 0  # the step after the last block
-        self._ahead_until = 0  # that after what is drawn ahead
+        self._num_ahead = 0  # steps after the last block whose random numbers are drawn
 
     def advance(
         self, step: int, number: int, rates: Rates, sums: Tensor, unclipped: Tensor | None = None
@@ -110,7 +109,6 @@ class NativeEngine:
             unclipped: receives the gradients before they are clipped, (K, P); None: nobody asks
         """
         start = time.perf_counter()
-        self._until = step + number
         self._set_slabs(step, number, rates)
         self._set_averages(step, number)
         self._set_draws(step, number)
@@ -130,12 +128,12 @@ class NativeEngine:
         """Return how many steps may be made before somebody is asked whether to stop."""
         if not self._seconds_per_step:
             return 1
-        ahead = self._ahead_until - self._until
         drawn = sum(len(own.places) * self._size_of(s) for s, own in self._drawings.items())
         if self._augment.active:
             drawn += len(self._runs) * self._cohort.batch_size * self._batches.num_inputs
         in_memory = _DRAWN_AT_ONCE // drawn if drawn else most
         steps = max(1, min(most, in_memory, int(_BLOCK_SECONDS / self._seconds_per_step)))
+        ahead = self._num_ahead
         return ahead if ahead < steps < 2 * ahead else steps  # more would be drawn anew
 
     # What does not change while the cohort stays as it is
@@ -321,7 +319,7 @@ class NativeEngine:
 
         It is where a thread would have nothing to do while others make steps.
         """
-        self._ahead_until = 0
+        self._num_ahead = 0
         per_epoch = steps_per_epoch(self._batches.num_rows, self._cohort.batch_size)
         number = min(number, max(m.num_steps for m in self._cohort.members) - step)
         is_worth_it = self._seconds_per_step * number > _WORTH_DRAWING_AHEAD
@@ -329,7 +327,7 @@ class NativeEngine:
             return None
         if not self._drawings and per_epoch == 1:
             return None
-        self._ahead_until = step + number
+        self._num_ahead = number
 
         def draw() -> None:
             for source, drawing in self._drawings.items():

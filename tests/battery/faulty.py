@@ -86,9 +86,9 @@ class Scene:
         command, *rest = (WORKS | ON_CLUSTER)[work]
         self.begin = [command, "short.yaml", *rest, *changes, "--quiet"]
         self.cluster = rest[rest.index("--cluster") :] if "--cluster" in rest else []
-        # As many processes as workers: into how many cohorts a search's batch is parted is theirs.
-        self.jobs = ["--jobs", "2"] if self.cluster else []
-        self.jobs = rest[rest.index("--jobs") :][:2] if "--jobs" in rest else self.jobs
+        self.jobs = rest[rest.index("--jobs") :][:2] if "--jobs" in rest else []
+        if self.cluster:  # as many as workers: a search's batch is parted into cohorts for them
+            self.jobs = ["--jobs", "2"]
         self.calls = self.counted(self.begin)
         # Copies of this process have what they would else import again, each for seconds.
         for name in Path("modules").read_text().split():
