@@ -102,15 +102,15 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
     if isinstance(wanted, str):
         if wanted not in names:
             raise ConfigError(
-                f"ablation.baseline: {wanted!r} is no variant{did_you_mean(wanted, names)}; "
-                f"{_listed(names)}"
+                f"ablation.baseline: {wanted!r} is no variant{did_you_mean(wanted, names)} "
+                f"({_listed(names)})"
             )
         return wanted
     fitting = [v.name for v in variants if _fits(wanted, v.settings, to_plain(v.config))]
     if len(fitting) != 1:
         text = inline(dict(wanted))
         problem = f"fits {len(fitting)} variants" if fitting else "is no variant"
-        raise ConfigError(f"ablation.baseline: {text} {problem}; {_listed(fitting or names)}")
+        raise ConfigError(f"ablation.baseline: {text} {problem} ({_listed(fitting or names)})")
     return fitting[0]
 
 

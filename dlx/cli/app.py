@@ -321,6 +321,8 @@ def _misused(error: Any) -> int:
         key = unknown and key_in_a_section(RunConfig, unknown[1].replace("-", "_"))
         if key and context and context.info_name in ("train", "ablate", "lr", "search"):
             message += f"; keys of the config are written as {key}=VALUE"
+        if context and context.info_name == "predict" and "unexpected extra" in message:
+            message += "; of several images name the folder"
         for option in ("--plugin FILE", "--allow-code", "--raw-csv"):
             if option.split()[0] in message:
                 message += f"; it comes before the command: dlx {option} train …"

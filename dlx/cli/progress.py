@@ -88,7 +88,7 @@ class Live(Display):
 
         if not self._began:
             self._began = True
-            note(f"training {folder}")
+            note(_beginning(folder))
             self._live.start()
         self._live.update(Group(*parts), refresh=True)
 
@@ -97,6 +97,10 @@ class Live(Display):
         super().close()
         if self._began:
             self._live.stop()
+
+
+def _beginning(folder: Path) -> str:
+    return "training; no run is kept" if folder == Path() else f"training {folder}"
 
 
 def bar(total: int, done: float, texts: Sequence[str]) -> Any:
@@ -158,7 +162,7 @@ class _Lines(Lines):
     def show(self, progress: "Progress") -> None:
         if not self._began:
             self._began = True
-            note(f"training {progress.folder}")
+            note(_beginning(progress.folder))
         if progress.is_new:
             self._waiting = progress
         self.keep_pace()
@@ -185,13 +189,17 @@ def _position(progress: "Progress") -> list[str]:
     rate = progress.steps_per_second
     parts = [progress.stage] if progress.stage else []
     parts += [
-        f"epoch {progress.epoch:.4g}/{progress.num_epochs:.4g}",
+        f"epoch {_epochs(progress.epoch)}/{_epochs(progress.num_epochs)}",
         f"step {progress.step:,}/{progress.num_steps:,}",
     ]
     if rate > 0:
         left = (progress.num_steps - progress.step) / rate
         parts += [f"{rate:,.0f} steps/s", f"{duration(left)} left"]
     return parts
+
+
+def _epochs(number: float) -> str:
+    return f"{number:.4g}" if number < 1000 else f"{number:,.0f}"
 
 
 def _metrics(progress: "Progress") -> list[str]:

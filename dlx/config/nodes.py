@@ -4,6 +4,7 @@ PyYAML reads the syntax. Plain scalars mean what YAML 1.2's core schema says: `1
 `no` and `12:30:45` are strings, `017` is 17. https://yaml.org/spec/1.2.2/#103-core-schema
 """
 
+import codecs
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,9 @@ from dlx.errors import ConfigError, refuse_special, unreadable
 
 MAX_NODES = 100_000  # of a file: a few aliases of aliases can stand for billions
 MAX_BYTES = 20 * MAX_NODES  # of a file
+# Endings of files that are no configs.
+_TABLES = (".csv", ".tsv", ".parquet")
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,8 @@ def read_file(path: Path, problems: list[str]) -> Node:
     except OSError as error:
         reason = unreadable(path, error, "a YAML file", "*.y*ml")
         raise ConfigError(f"{path}: {reason}") from None
+    if problem := _other_kind(path, data):
+        raise ConfigError(f"{path}: {problem}")
     if len(data) > MAX_BYTES:
         raise ConfigError(
             f"{path}: it is larger than {MAX_BYTES // 10**6} MB, which no config is; name a YAML "
@@ -99,11 +105,22 @@ def read_file(path: Path, problems: list[str]) -> Node:
     if root is None:
         raise ConfigError(f"{path}:1: the file is empty; it needs at least `data: NAME`")
     if not isinstance(root.value, dict):
-        is_table = path.suffix.lower() in (".csv", ".tsv")
-        cure = f"`dlx init {path} --target COLUMN` writes one for a table"
-        cure = cure if is_table else "write `key: value` lines"
-        raise ConfigError(f"{root.where}: a config is a mapping; {cure}")
+        raise ConfigError(f"{root.where}: a config is a mapping; write `key: value` lines")
     return root
+
+
+def _other_kind(path: Path, data: bytes) -> str:
+    """Return what a file is that is named like data or holds no text, with the cure; "" if none."""
+    name = path.name.lower().removesuffix(".gz")
+    init = "`dlx init {} --target COLUMN` writes a config for it"
+    if name.endswith(_TABLES):
+        return f"this is a table, not a config; {init.format(path)}"
+    if name.endswith(_SPREADSHEETS):
+        return f"this is a spreadsheet, not a config; save it as CSV; {init.format('FILE.csv')}"
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in data[:4096] and not is_utf16:
+        return "this is not text, and a config is; name a YAML file, and the data in its data.path"
+    return ""
 
 
 def read_value(text: str, where: str, problems: list[str]) -> Node:

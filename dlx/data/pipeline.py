@@ -23,6 +23,7 @@ from dlx.data.selection import Change, Selection
 from dlx.data.splits import Rows, Split, fold_of, set_judge_aside, set_stop_aside, split_rows
 from dlx.data.statistics import feature_statistics
 from dlx.data.tables import encoder as encoders
+from dlx.data.tables.cells import text_of
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError, MemoryLimitError
 
@@ -368,9 +369,9 @@ def _standardized_targets(
     if len(constant):
         names = dataset.table.targets if dataset.table else tuple(map(str, range(len(scale))))
         raise DataError(
-            f"{dataset.name}: target {names[constant[0]]!r} is {shift[constant[0]]:g} in every "
-            "training row: there is nothing to learn; take fewer rows for dev and test, or name "
-            "another target"
+            f"{dataset.name}: target {names[constant[0]]!r} is {text_of(shift[constant[0]])} in "
+            "every training row: there is nothing to learn; take fewer rows for dev and test, or "
+            "name another target"
         )
     task = replace(task, target_shift=tuple(shift.tolist()), target_scale=tuple(scale.tolist()))
     return task, task.standardized(values)

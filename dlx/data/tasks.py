@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlx.data.tables.cells import category, is_plain_number
+from dlx.data.tables.cells import category, is_plain_number, text_of
 from dlx.errors import DataError
 
 TaskName = Literal["auto", "classification", "multilabel", "regression"]
@@ -76,12 +76,13 @@ def _of_numbers(what: str, targets: np.ndarray) -> Targets:
     has_no_gap = are_whole and values[0] in (0, 1) and values[-1] - values[0] == number - 1
     are_numbered = has_no_gap and counts.min() >= FEWEST_ROWS
     kind = "whole numbers" if are_whole else "numbers"
-    shown = f"{number:,} different {kind} from {values[0]:g} to {values[-1]:g}"
+    first, last = text_of(values[0]), text_of(values[-1])
+    shown = f"{number:,} different {kind} from {first} to {last}"
     are_few = number <= MOST_CLASSES
     is_class = number == 2 or (are_whole and (are_few or are_numbered))
     if is_class and are_repeated:
         if number == 2:
-            shown = f"two numbers, {values[0]:g} and {values[1]:g},"
+            shown = f"two numbers, {first} and {last},"
         note = f"{what}: {shown} are taken as classes; data.task: regression predicts a number"
         made = _classes(what, targets)
         return Targets(made.values, made.classes, (note,))

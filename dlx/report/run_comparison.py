@@ -92,7 +92,7 @@ def _metric(wanted: str | None, results: Sequence[RunResult]) -> str:
     if wanted not in metrics:
         listed = ", ".join(sorted(metrics)) or "none, since all runs diverged or failed"
         raise ConfigError(
-            f"--metric: no run has {wanted!r}{did_you_mean(wanted, metrics)}; they have: {listed}"
+            f"--metric: no run has {wanted!r}{did_you_mean(wanted, metrics)} (they have: {listed})"
         )
     return wanted
 

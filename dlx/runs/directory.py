@@ -167,20 +167,22 @@ class RunDirectory:
     def read_file(self, name: str) -> bytes:
         """Return a file's content; RunError if it is missing or not of the digest in run.json."""
         path = self.path / name
+        can_be_made = path.suffix == ".safetensors" or name in _MADE_AGAIN
         try:
             content = read_plain(path)
         except FileNotFoundError:
             if exists(self.info_path) and self.status() == "running":
                 problem = "it is written when the run, which is being trained, has ended"
-            else:
+            elif can_be_made:
                 problem = "not saved yet, or deleted; resume the run"
+            else:
+                problem = "it was deleted; put it back"
             raise RunError(f"{path} is missing: {problem}") from None
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror}") from error
         recorded = (self.read_info().get("digests") or {}).get(name)
         digests = [recorded] if isinstance(recorded, str) else recorded
         if digests is not None and documents.sha256(content) not in digests:
-            can_be_made = path.suffix == ".safetensors" or name in _MADE_AGAIN
             cure = f", or `dlx resume {self.path}` writes it anew" if can_be_made else ""
             raise RunError(
                 f"{path} is damaged, or was changed after dlx wrote it: its SHA-256 is not the one "
@@ -296,8 +298,8 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> R
         raise RunError(f"no run {text!r}: there are no runs in {runs_dir}; see --runs-dir")
     names = {run.path.parent.name for run in runs} | {run.path.name for run in runs}
     raise RunError(
-        f"no run {text!r} in {runs_dir}{did_you_mean(text, sorted(names))}; "
-        "`dlx runs` lists the runs"
+        f"no run {text!r} in {runs_dir}{did_you_mean(text, sorted(names))} "
+        "(`dlx runs` lists the runs)"
     )
 
 

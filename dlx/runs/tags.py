@@ -43,8 +43,8 @@ def tagged(tag: str, runs_dir: Path) -> Path:
         return tags[tag]
     there_are = f"the tags are {', '.join(tags)}" if tags else "no run has a tag"
     raise RunError(
-        f"no run in {runs_dir} is tagged {tag}{did_you_mean(tag, tags)}; {there_are}; "
-        f"`dlx runs tag RUN {tag}` gives it to one"
+        f"no run in {runs_dir} is tagged {tag}{did_you_mean(tag, tags)} ({there_are}; "
+        f"`dlx runs tag RUN {tag}` gives it to one)"
     )
 
 

@@ -173,8 +173,8 @@ def _unknown(ablation: Path, name: str) -> RunError:
     shown = ", ".join(f"#{run.number} ({run.variant}@{run.seed})" for run in [*runs][:_SHOWN])
     more = " …" if len(runs) > _SHOWN else ""
     return RunError(
-        f"{ablation} has no run {name!r} that has ended{did_you_mean(name, names)}; "
-        f"there are {shown}{more}"
+        f"{ablation} has no run {name!r} that has ended{did_you_mean(name, names)} "
+        f"(there are {shown}{more})"
     )
 
 

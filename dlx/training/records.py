@@ -16,7 +16,7 @@ from dlx.tracking.evaluations import Metrics, Record
 class Progress:
     """How far the runs of a session are."""
 
-    folder: Path  # that they are kept in
+    folder: Path  # that they are kept in; Path(): they are not
     step: int  # optimizer steps taken
     num_steps: int  # of the longest run
     steps_per_epoch: int  # batches in a pass over the training rows

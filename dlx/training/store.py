@@ -83,7 +83,7 @@ class Store:
 
     title = "the run"  # of the runs, for remarks
     keeps_last_checkpoint = False  # whether ended runs can be trained further
-    folder = Path()  # that the runs are kept in
+    folder = Path()  # that the runs are kept in; Path(): they are not
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint."""

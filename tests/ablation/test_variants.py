@@ -191,8 +191,8 @@ def test_the_baseline_may_be_named_or_described(baseline, expected):
     ("baseline", "message"),
     [
         ("activation=relu lr=0.6", r"is no variant; did you mean 'activation=relu lr=0\.5'\?"),
-        ({"model.activation": "relu"}, r"fits 2 variants; the variants are 'activation=relu lr="),
-        ({"model.activation": "elu"}, r"is no variant; the variants are 'activation=relu lr=0\.1'"),
+        ({"model.activation": "relu"}, r"fits 2 variants \(the variants are 'activation=relu lr="),
+        ({"model.activation": "elu"}, r"is no variant \(the variants are 'activation=relu lr=0"),
     ],
 )
 def test_a_baseline_that_is_no_variant_is_refused(baseline, message):

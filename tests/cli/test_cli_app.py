@@ -113,6 +113,7 @@ def test_a_group_alone_prints_its_help(dlx: Command) -> None:
             r"error: no such option: --epochs.* train\.epochs=VALUE .*\n",
         ),
         (["ablate", "xor", "--lr", "1"], r"error: no such option: --lr.* optimizer\.lr=VALUE .*\n"),
+        (["predict", "r", "a.png", "b.png"], r"error: .*b\.png.*; of several images name the .*\n"),
         (["train", "xor", "--sed", "3"], r"error: no such option: --sed.*--seed.*\n"),
         (["train", "xor", "--seed", "x"], r"error: invalid value for '--seed': .*integer.*\n"),
         (["evaluate", "xor", "--split", "tst"], r"error: invalid value for '--split': .*\n"),

@@ -80,14 +80,6 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
     assert read_file(file(tmp_path, b"\xef\xbb\xbfa: 1"), []).plain() == {"a": 1}
 
 
-def test_a_table_in_place_of_a_config_is_told_how_to_get_one(tmp_path):
-    (tmp_path / "t.csv").write_text("u,v\n1,2\n")
-    with pytest.raises(
-        ConfigError, match=r"`dlx init \S+t\.csv --target COLUMN` writes one for a t"
-    ):
-        read_file(tmp_path / "t.csv", [])
-
-
 def test_an_alias_stands_for_its_anchor(tmp_path):
     assert read_file(file(tmp_path, "a: &x [1]\nb: *x"), []).plain() == {"a": [1], "b": [1]}
 
@@ -112,6 +104,21 @@ def test_an_alias_stands_for_its_anchor(tmp_path):
 def test_a_file_that_cannot_be_read(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message):
         read_file(file(tmp_path, text), [])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("t.csv", r"t\.csv: this is a table, not a config; `dlx init .*t\.csv --target COLUMN` w"),
+        ("t.tsv.gz", "this is a table, not a config"),
+        ("t.xlsx", "this is a spreadsheet, not a config; save it as CSV; `dlx init FILE.csv"),
+        ("t.npy", "this is not text, and a config is; name a YAML file, and the data in its data"),
+    ],
+)
+def test_data_in_place_of_a_config(name, message, tmp_path):
+    (tmp_path / name).write_bytes(b"PK\x03\x04" + bytes(9))
+    with pytest.raises(ConfigError, match=message):
+        read_file(tmp_path / name, [])
 
 
 def test_aliases_that_explode(tmp_path):

@@ -129,6 +129,12 @@ def test_a_number_too_large_for_32_bits_is_named():
         check(dataset_of("big", {"train": (big, T)}, "auto"))
 
 
+def test_targets_that_64_bits_hardly_tell_apart_are_warned_of():
+    targets = np.arange(20, dtype=np.uint64) + 2**60
+    (warning,) = dataset_of("ids", {"train": (X, targets)}, "regression").warnings
+    assert warning.startswith("ids, target 0: its numbers, near 1.15e+18, are told apart in steps")
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.float64])
 def test_large_numbers_keep_their_digits_or_are_warned_of(dtype):
     numbers = (20_240_100_001 + np.arange(40)).astype(dtype)[:, None]

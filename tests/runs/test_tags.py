@@ -32,7 +32,9 @@ def test_a_tag_stays_with_its_run_until_another_gets_it(
     assert tagged("churn@production", tmp_path) == second.path
     assert remove_tag("churn@production", tmp_path) == second.path
     assert read_tags(tmp_path) == {"shop@v1.2-b": first.path}
-    message = r"is tagged churn@prodction; did you mean .*|is tagged churn@production; the tags are"
+    message = (
+        r"is tagged churn@prodction; did you mean .*|is tagged churn@production \(the tags are"
+    )
     with pytest.raises(RunError, match=message):
         find("churn@production", tmp_path)
     with pytest.raises(RunError, match=r"`dlx runs tag RUN churn@production` gives it to one"):

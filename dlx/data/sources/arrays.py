@@ -19,7 +19,8 @@ from dlx.data.channels import Channels, arranged
 from dlx.data.dataset import Dataset
 from dlx.data.npy import Archive, read_npy
 from dlx.data.source_files import SMALLER, WRITE_AGAIN
-from dlx.data.tasks import TaskName, decide
+from dlx.data.tables.columns import coarse
+from dlx.data.tasks import Targets, TaskName, decide
 from dlx.errors import ConfigError, DataError
 from dlx.registry import like, register
 
@@ -158,7 +159,7 @@ def dataset_of(
         classes=decided.classes,
         dev_rows=rows.get("dev", 0),
         test_rows=rows.get("test", 0),
-        warnings=_merged(name, inputs),
+        warnings=(*_merged(name, inputs), *_coarse(name, decided)),
         notes=(*([layout] if layout else []), *decided.notes),
     )
 
@@ -201,6 +202,20 @@ def _merged(name: str, inputs: np.ndarray) -> tuple[str, ...]:
                 f"become {left:,} in 32 bits; subtract from the array what all of them share",
             )
     return ()
+
+
+def _coarse(name: str, targets: Targets) -> list[str]:
+    """Return warnings of columns of numbers to predict that are too large for 64 bits."""
+    if targets.classes is not None:
+        return []
+    columns = targets.values.reshape(len(targets.values), -1).T
+    return [
+        sentence
+        for place, column in enumerate(columns)
+        for sentence in coarse(
+            f"{name}, target {place}", column.astype(np.float64), lambda own=column: np.ptp(own) > 0
+        )
+    ]
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:

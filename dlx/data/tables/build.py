@@ -19,6 +19,7 @@ from dlx.data.dataset import Column, Dataset, Table
 from dlx.data.tables import hints
 from dlx.data.tables.cells import text_of
 from dlx.data.tables.columns import (
+    EXACT,
     Cells,
     Rules,
     Where,
@@ -91,6 +92,8 @@ class _Frames:
     starts: np.ndarray  # the first row of each file, and the number of all rows
     read: Read
     remarks: tuple[str, ...]
+    # what the cells of columns are that are texts for training and numbers in another file
+    kinds: Mapping[str, str]
 
     def where(self, place: int) -> str:
         """Return the file and the row at a place."""
@@ -116,14 +119,14 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
         raise ConfigError("data: no column is left as an input; take some out of data.ignore")
     inputs, columns, notes = np.empty((len(frame), len(names))), [], list(frames.remarks)
     for place, name in enumerate(names):
-        cells = read_cells(frame[name], where, rules, roles.kind(name))
+        cells = _cells(frame[name], where, roles, frames.kinds.get(name))
         inputs[:, place] = cells.values
         columns.append(cells.column)
         notes += cells.remarks
     notes += _missing_counts(inputs, names, roles)
     if roles.missing == "error":
         _refuse_missing(inputs, names, frames)
-    known = [_target(frame[name], where, roles) for name in roles.targets]
+    known = [_cells(frame[n], where, roles, frames.kinds.get(n)) for n in roles.targets]
     if len(known) > 1:
         known = [_label(cells, roles.task) for cells in known]
         _refuse_words_beside_numbers(known)
@@ -256,7 +259,14 @@ def _read_all(
     counts = {part: slice(*pair) for part, pair in zip(paths, pairs, strict=True)}
     remarks = [remark for frame in frames for remark in frame.attrs["remarks"]]
     whole = frames[0] if len(frames) == 1 else pd.concat(frames)
-    return _Frames(whole, tuple(paths.values()), starts, read, tuple(remarks)), counts
+    files = _Frames(whole, tuple(paths.values()), starts, read, tuple(remarks), {})
+    # Among words for training a number is one more word, not the training file's fault.
+    kinds = {
+        name: _cells(frames[0][name], files.where, roles).column.form.kind
+        for name in as_text
+        if name not in numeric[0] and (name in roles.targets or name not in roles.apart)
+    }
+    return replace(files, kinds=kinds), counts
 
 
 def _check_columns(path: Path, header: Sequence[str], roles: Roles, needed: Sequence[str]) -> None:
@@ -289,15 +299,15 @@ def _no_column(path: Path | str, name: str, header: Sequence[str]) -> str:
     return f"{path} has no column {name!r}{did_you_mean(name, header)} (it has: {shown}{alone})"
 
 
-def _target(series: pd.Series, where: Where, roles: Roles) -> Cells:
-    """Return the cells of a target: numbers, or codes of classes.
+def _cells(series: pd.Series, where: Where, roles: Roles, known: str | None = None) -> Cells:
+    """Return the cells of an input or a target; `known`: of what kind they are without an option.
 
     Classes of numbers are left to `dlx.data.tasks`, unless the config says that they are classes.
     """
     name, kind = str(series.name), None
-    if len(roles.targets) == 1:
+    if [name] == list(roles.targets):
         kind = {"classification": "category", "regression": "number"}.get(roles.task)
-    return read_cells(series, where, roles.rules, kind or roles.kind(name))
+    return read_cells(series, where, roles.rules, kind or roles.kind(name) or known)
 
 
 def _label(cells: Cells, task: TaskName) -> Cells:
@@ -436,10 +446,14 @@ def _refuse_constant(
 ) -> None:
     for name, values in zip(names, targets.T, strict=True):
         if (values == values[0]).all():
-            value = f"{values[0]:g}" if classes is None else repr(classes[int(values[0])])
+            value = text_of(values[0]) if classes is None else repr(classes[int(values[0])])
+            cure = "name another column"
+            if classes is None and abs(values[0]) > EXACT:
+                value = f"{values[0]:.6g}, as far as 64 bits tell,"
+                cure = f"subtract what all of its numbers share, or {cure}"
             raise DataError(
                 f"data.target: column {name!r} is {value} in every row: there is nothing to learn; "
-                "name another column"
+                f"{cure}"
             )
 
 

@@ -54,6 +54,8 @@ _PLACEHOLDERS = (
 _ISO = tuple(f"%Y-%m-%d{time}" for time in ("", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S"))
 FEWEST_REPEATS = 4  # rows of a text on average, below which it hardly tells anything
 _FEW_TEXTS = 20  # of which nothing is said however rare they are
+EXACT = 2**53  # up to which float64 holds every whole number
+_COARSE = 1e-3  # share of the standard deviation that a step between numbers may be
 _PLAUSIBLE = tuple(text for text in MISSING if text not in MISSING_CATEGORIES)
 
 
@@ -119,7 +121,7 @@ def read_cells(
         form = rules.form(name, "number")
         values = finite_numbers(series, form, where)
         dated = dated_numbers(values) if kind is None else None
-        remarks = []
+        remarks = coarse(f"column {name!r}", values, lambda: series.nunique() > 1)
         if dated:
             remarks.append(
                 f"column {name!r} holds numbers that seem to be dates, such as "
@@ -148,8 +150,29 @@ def read_cells(
     except CellError as error:
         place = int(np.flatnonzero(codes == texts.index(error.text))[0])
         raise DataError(_misfit(name, where(place), error, form)) from error
+    if kind == "number":
+        remarks += coarse(f"column {name!r}", values, lambda: len(values) > 1)
     values = np.append(values, np.nan)[codes]  # the code -1, missing, takes the last value
     return Cells(Column(name, None, form), values, tuple(remarks))
+
+
+def coarse(what: str, values: np.ndarray, do_differ: Callable[[], bool]) -> list[str]:
+    """Return a sentence if numbers are so large that 64 bits hardly tell them apart.
+
+    `values` are the numbers (N,) as float64, NaN where missing; `do_differ` says whether they
+    differed before they became that.
+    """
+    present = values[np.isfinite(values)]
+    largest = np.abs(present).max(initial=0)
+    if largest <= EXACT:
+        return []
+    step = np.spacing(largest)
+    if step <= _COARSE * np.std(present - present[0]) or not do_differ():
+        return []
+    return [
+        f"{what}: its numbers, near {largest:.3g}, are told apart in steps of {step:,.0f}, since "
+        "64 bits hold no more digits; subtract what all of them share"
+    ]
 
 
 def units_remark(name: str, units: Sequence[str]) -> str:

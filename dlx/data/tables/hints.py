@@ -12,7 +12,7 @@ import numpy as np
 
 from dlx.config.dump import inline
 from dlx.data.dataset import Column
-from dlx.data.tables.cells import date_of
+from dlx.data.tables.cells import date_of, text_of
 from dlx.data.tables.columns import Rules
 from dlx.data.tables.recognition import odd_end, sentinel
 
@@ -103,9 +103,10 @@ def sentinels(names: Sequence[str], values: Sequence[np.ndarray], rules: Rules) 
     for number, counts in found.items():
         rows = [f"{count:,} of {name!r}" for name, count in list(counts.items())[:3]]
         more = f" and in {len(counts) - 3} more columns" if len(counts) > 3 else ""
-        option = inline({name: [f"{number:g}"] for name in counts})
+        shown = text_of(number)
+        option = inline({name: [shown] for name in counts})
         sentences.append(
-            f"{number:g} lies apart from all other values, in {', '.join(rows)} rows{more}; if it "
+            f"{shown} lies apart from all other values, in {', '.join(rows)} rows{more}; if it "
             f"means missing, write data.missing_values: {option}"
         )
     return sentences

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import codecs
 import collections
+import contextlib
 import csv
 import gzip
 import io
 import itertools
 import re
 import unicodedata
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +59,7 @@ _MOST_BY_CHANCE = 4
 _MOST_BLANK = 1_000_000  # rows without a value, or lines above a table
 _BELOW = re.compile(r"[^\W\d]+( [^\W\d]+)?:|[*#(\[<©]")  # how they begin
 _GZIP = b"\x1f\x8b"
+_TAR_AT = slice(257, 262)  # where an archive says that it is one
 
 
 class LayoutError(ValueError):
@@ -228,12 +231,17 @@ def _opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
     """Open a file, through gzip if it is compressed, and refuse files that are no text."""
     with path.open("rb") as file:
         start = file.read(4096)
+    is_packed = start.startswith(_GZIP)
+    if is_packed:
+        with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path, "rb") as file:
+            start = file.read(4096)  # of what is cut or damaged the reading tells
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
     kinds = [words for magic, words in _KINDS.items() if start.startswith(magic)]
     kinds += [words for begin, words in _TEXT_KINDS.items() if re.match(begin, text, re.IGNORECASE)]
+    kinds += ["a tar archive; unpack it"] if start[_TAR_AT].startswith(b"ustar") else []
     if kinds:
-        raise LayoutError(f"{path}: this is {kinds[0]}")
-    return gzip.open(path, "rb") if start.startswith(_GZIP) else path.open("rb")
+        raise LayoutError(f"{path}: {'unpacked, ' if is_packed else ''}this is {kinds[0]}")
+    return gzip.open(path, "rb") if is_packed else path.open("rb")
 
 
 def is_compressed(path: Path) -> bool:

@@ -255,7 +255,7 @@ def look(series: pd.Series, commas: str = "") -> Look:
 
 def _numbers(series: pd.Series, present: pd.Series, looks_like: Any) -> Look:
     name = str(series.name)
-    words = f"numbers from {present.min():.12g} to {present.max():.12g}"
+    words = f"numbers from {present.min():.15g} to {present.max():.15g}"
     values = series.to_numpy(np.float64, na_value=np.nan)
     if is_called_counter(name) and counts_rows(values):
         note = f"column {name!r} counts the rows: it is no input"
@@ -381,7 +381,7 @@ def _written(
     """Return the look of numbers with signs and units, or with texts that seem to be missing."""
     form = shown.form if shown else PLAIN
     numbers = [form.number(text) or 0.0 for text in words]
-    description = f"numbers from {min(numbers):.12g} to {max(numbers):.12g}"
+    description = f"numbers from {min(numbers):.15g} to {max(numbers):.15g}"
     notes = []
     if shown:
         description += f", with {shown.words}"

@@ -380,6 +380,26 @@ def test_a_class_of_the_test_file_alone_is_named_with_the_near_one(write):
     assert dataset.classes == ("0", "1") and dataset.targets.tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ("1,yes\n2,no\n3,yes\n", "1,1\n", "te.csv, column 'y': no row .*tr.csv has the class '1'"),
+        ("1,1\n2,0\n3,1\n", "1,yes\n", "te.csv, row 2, column 'y': 'yes' is not a number"),
+        ("1,1\n2,?\n3,0\n", "1,1\n", r"tr.csv, row 3, column 'y': '\?' is not a number"),
+    ],
+)
+def test_the_file_that_is_written_otherwise_is_named(train, test, message, write):
+    paths = {"train": write("x,y\n" + train, "tr.csv"), "test": write("x,y\n" + test, "te.csv")}
+    with pytest.raises(DataError, match=message):
+        load_dataset("csv", Path(), path=paths, target="y")
+
+
+def test_a_number_among_the_words_of_an_input_is_one_more_word(write):
+    paths = {"train": write("c,y\na,1\nb,2\n", "tr.csv"), "test": write("c,y\n7,3\n", "te.csv")}
+    dataset = load_dataset("csv", Path(), path=paths, target="y")
+    assert dataset.table is not None and dataset.table.columns[0].categories == ("7", "a", "b")
+
+
 def test_equal_numbers_are_one_person(read):
     text = "person,x,y\n" + "".join(f"{i % 5}{'.0' * (i > 9)},{i},{i}\n" for i in range(20))
     dataset = read(text, group="person")
@@ -506,6 +526,17 @@ def test_numbers_that_become_one_in_32_bits_are_said(read):
     message = "column 'order_no': 30 different numbers become 1 in 32 bits; write data.standardize"
     assert any(warning.startswith(message) for warning in warnings)
     assert not any("32 bits" in w for w in prepare(read(LARGE), standardize=True).warnings)
+
+
+@pytest.mark.parametrize(("form", "name"), [("{},{}", "a"), ("{1},{0}", "y")])
+def test_numbers_that_64_bits_hardly_tell_apart_are_said(form, name, read):
+    told = f"column '{name}': its numbers, near 2e+18, are told apart in steps of 256"
+    for step, is_told in ((9, True), (10**6, False)):
+        rows = [form.format(2 * 10**18 + step * row, row / 2) for row in range(50)]
+        notes = read("a,y\n" + "\n".join(rows)).notes
+        assert any(note.startswith(told) for note in notes) == is_told
+    with pytest.raises(DataError, match=r"1e\+25, as far as 64 bits tell, in every row.*subtract"):
+        read("a,y\n" + "".join(f"{row},{10**25 + row}\n" for row in range(50)))
 
 
 @pytest.mark.parametrize(

@@ -178,12 +178,16 @@ def test_a_compressed_file_that_is_cut_or_flipped(tmp_path):
         (b'\n[{"a": 1}]\n', "JSON; save the table as CSV"),
         (b'{"a": 1, "y": 2}\n{"a": 2, "y": 3}\n', "JSON; save the table as CSV"),
         (b"\xef\xbb\xbf<!DOCTYPE html>\n<p>Not found</p>\n", "HTML or XML; save the table as CSV"),
+        (b"table.csv".ljust(257, b"\0") + b"ustar", "a tar archive; unpack it"),
         (b"% title\n@RELATION iris\n@data\n1,2\n", "an ARFF file; put names in place"),
     ],
 )
 def test_files_of_other_kinds_are_called_by_name(start, words, tmp_path):
     (tmp_path / "t.csv").write_bytes(start + bytes(50))
     with pytest.raises(DataError, match=words):
+        read(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_bytes(gzip.compress(start + bytes(50)))
+    with pytest.raises(DataError, match=f"unpacked, this is .*{words}"):
         read(tmp_path / "t.csv")
 
 
