@@ -52,9 +52,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--changed-since",
-        metavar="TAG",
-        help="of the slow tests, those whose guarded files have changed since a tag of git; 'last' "
-        "is the newest tag, and without one all have changed",
+        metavar="COMMIT",
+        help="of the slow tests, those whose guarded files have changed since a commit; 'last' is "
+        "the last release, which raised the version in pyproject.toml, and without one all have",
     )
     parser.addoption(
         "--share",
@@ -116,16 +116,20 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def changed_since(tag: str | None) -> list[str] | None:
-    """Return the paths that differ from those at a tag; None for all."""
+def changed_since(commit: str | None) -> list[str] | None:
+    """Return the paths that differ from those of a commit; None for all."""
     git = partial(subprocess.run, cwd=CHECKOUT, capture_output=True, text=True)
-    if tag == "last":
-        tag = git(["git", "describe", "--tags", "--abbrev=0"]).stdout.strip()
-    if not tag:
+    if commit == "last":
+        raises = git(["git", "log", "--format=%H", "-G^version = ", "--", "pyproject.toml"])
+        commit = next(iter(raises.stdout.split()), "")
+        # The first commit of a history, or of all that a shallow clone has, raises nothing.
+        if not git(["git", "rev-parse", "--verify", "--quiet", f"{commit}^"]).stdout:
+            return None
+    if not commit:
         return None
-    result = git(["git", "diff", "--name-only", tag, "--"])
+    result = git(["git", "diff", "--name-only", commit, "--"])
     if result.returncode:
-        raise pytest.UsageError(f"--changed-since {tag}: {result.stderr.strip()}")
+        raise pytest.UsageError(f"--changed-since {commit}: {result.stderr.strip()}")
     return result.stdout.splitlines()
 
 

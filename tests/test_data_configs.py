@@ -8,6 +8,7 @@ import pytest
 import dlx
 from dlx.config.shipped import shipped
 from dlx.errors import ConfigError
+from tests.guarded import LEARNING
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def accuracy(tmp_path: Path) -> Any:
     return train
 
 
+@pytest.mark.slow(*LEARNING)
 def test_spirals_need_hidden_layers(accuracy: Any) -> None:
     assert accuracy("spirals")["test"] > 0.95
     assert accuracy("spirals", "model.hidden=[]")["test"] < 0.75

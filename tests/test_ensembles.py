@@ -12,6 +12,7 @@ from dlx import ensembles
 from dlx.api import Run
 from dlx.errors import ConfigError, DataError
 from dlx.training import evaluation
+from tests.guarded import ENSEMBLES
 
 Folder = Any
 LINE: dict[str, Any] = {"data": {"name": "regression", "targets": 2}, "train": {"epochs": 2}}
@@ -99,6 +100,7 @@ def test_two_classes_of_one_output_or_two(folder: Path) -> None:
         ensembles.evaluate(runs, "dev", "vote", ["auc"])
 
 
+@pytest.mark.slow(*ENSEMBLES)
 def test_labels_are_judged_one_by_one(folder: Path) -> None:
     runs = [train(folder, "gates/half_adder", "train.steps=5", f"seed={seed}") for seed in range(3)]
     answers, targets = outputs(runs)
@@ -119,6 +121,7 @@ def test_numbers_are_averaged(folder: Path) -> None:
         ensembles.evaluate(runs, "test", "vote")
 
 
+@pytest.mark.slow(*ENSEMBLES)
 def test_outputs_that_are_no_probabilities_may_only_vote(folder: Path) -> None:
     runs = [train(folder, "xor", "model.loss=hinge", f"seed={seed}") for seed in range(2)]
     with pytest.raises(ConfigError, match=r"of identity, which are no probabilities .* use --vote"):

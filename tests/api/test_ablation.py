@@ -22,6 +22,7 @@ from dlx.errors import ConfigError, Interrupted, RunError
 from dlx.runs.ablations import read_index
 from dlx.training.finding import materialise
 from dlx.training.job import Job
+from tests.guarded import ABLATIONS
 
 CONFIG = {
     "name": "small",
@@ -204,6 +205,7 @@ def test_more_seeds_train_the_new_ones_alone(tmp_path: Path, one_thread: None) -
         api.resume_ablation(few.path, seeds="3")
 
 
+@pytest.mark.slow(*ABLATIONS)
 @pytest.mark.usefixtures("without_pictures")
 def test_a_pilot_is_kept_by_the_ablation(tmp_path: Path, one_thread: None) -> None:
     """With tuning, whose seeds are those of the whole ablation."""
@@ -410,6 +412,7 @@ def test_steps_to_a_threshold_and_success_are_told(tmp_path: Path) -> None:
         assert rate == pytest.approx(np.mean([bool(each) for each in its]))
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_gradient_norms_can_stand_beside_the_judged_metric(tmp_path: Path) -> None:
     shown = "train.gradient_norm/1"
     ended = ablate(tmp_path, f"ablation.show=[{shown}]", "log.level=standard")

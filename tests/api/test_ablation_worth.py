@@ -9,6 +9,7 @@ from dlx import api
 from dlx.errors import ConfigError
 from dlx.report import board
 from dlx.runs import RunDirectory
+from tests.guarded import ABLATIONS
 from tests.tracking.event_files import accumulate, scalars
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -33,6 +34,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> api.Ablation:
     return api.ablate(CONFIG, seeds=2, runs_dir=tmp_path_factory.mktemp("worth"))
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_variants_are_judged_by_it(ended: api.Ablation) -> None:
     assert ended.summary["metric"] == "dev.probe_accuracy"
     assert ended.summary["rising"] and ended.summary["margin"] == 0.005

@@ -15,6 +15,7 @@ from dlx.errors import DlxWarning, Interrupted
 from dlx.native import library
 from dlx.runs import RunDirectory, checkpoints
 from dlx.training.exactness import InexactError
+from tests.guarded import SAVING
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -144,6 +145,7 @@ def test_checkpoints_of_earlier_versions_are_gone_on_from(stopped: Path) -> None
     assert api.resume(stopped).status == "completed"
 
 
+@pytest.mark.slow(*SAVING)
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_cohort_is_refused_before_anything_trains_and_noted_in_its_runs(
     jobs: int, tmp_path: Path, restored_threads: None
@@ -170,6 +172,7 @@ def test_a_cohort_is_refused_before_anything_trains_and_noted_in_its_runs(
     assert sum("inexact" in api.load(f"{path}#{number}").info for number in numbers) == 2
 
 
+@pytest.mark.slow(*SAVING)
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_cohort_takes_over_its_threads(jobs: int, tmp_path: Path, restored_threads: None) -> None:
     torch.set_num_threads(2)

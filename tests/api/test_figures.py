@@ -9,6 +9,7 @@ from matplotlib.image import imread
 import dlx
 from dlx import api
 from dlx.errors import DataError, RunError, StorageError
+from tests.guarded import PICTURES
 
 CODES = ["code", "error_per_class", "reconstruction", "traversal"]
 FILTERS = ["decoder_filters", "filters"]
@@ -23,68 +24,76 @@ def train(config: str, overrides: list[str], tmp_path: Path) -> dlx.Run:
     return dlx.train(f"configs/{config}.yaml", [*overrides, *STEPS], runs_dir=tmp_path)
 
 
+# Config, overrides and the names of its pictures.
+RUNS = [
+    ("autoencoder", [], ["filters", *CODES]),  # tied: the decoder has no weights of its own
+    ("autoencoder", ["model={name: autoencoder, encoder: [1]}"], [*FILTERS, *CODES]),
+    (
+        "autoencoder",
+        ["model={name: autoencoder, encoder: [8, 2]}"],
+        [*FILTERS, *CODES, "code_map", "manifold"],
+    ),
+    (
+        "autoencoder",
+        ["model={name: autoencoder, encoder: [2], variational: {}}"],
+        [*FILTERS, *CODES, "code_map", "manifold"],
+    ),
+    (
+        "autoencoder",
+        ["model={name: autoencoder, encoder: [20], k_sparse: 3, corruption: masking}"],
+        [*FILTERS, *CODES],
+    ),
+    (
+        "autoencoder",
+        [
+            "model={name: autoencoder, encoder: [9], code_activation: sigmoid, tied: true}",
+            "model.sparsity={name: kl, rate: 0.1, weight: 0.1}",
+            "model.contractive=0.1",
+        ],
+        ["filters", *CODES],
+    ),
+    (
+        "autoencoder",
+        [
+            "model={name: autoencoder, encoder: [{name: residual, layers: [64]}, 3]}",
+            "model.corruption={name: gaussian, std: 0.5}",
+            "model.batch_norm=true",
+        ],
+        [*FILTERS, *CODES],
+    ),
+    (
+        "autoencoder",
+        ["pretrain={method: autoencoder, epochs: 1, unroll: 1}", "model.tied=false"],
+        [*FILTERS, *CODES, "pretraining"],
+    ),
+    ("rbm", ["model.hidden=128"], ["filters", *CODES]),
+    ("rbm", ["model.hidden=129"], ["filters", *CODES[:-1]]),
+    (
+        "rbm",
+        ["data.scale=false", "data.standardize=true", "model.hidden=2"],
+        ["filters", *CODES, "code_map", "manifold"],
+    ),
+    ("autoencoder", ["data.split={test: 0.5}"], ["filters", *CODES]),  # no dev rows
+    # A table has no pixels.
+    ("autoencoder", ["data={name: iris, scale: true}", "model={name: autoencoder}"], CODES),
+    (
+        "autoencoder",
+        ["data={name: diabetes, scale: true}", "model={name: autoencoder, encoder: [2]}"],
+        ["code", "code_map", "reconstruction", "traversal"],
+    ),
+    ("digits", [], []),
+    ("digits", ["log.level=full"], ["confusion_dev", "confusion_test", "confusion_train"]),
+    ("stacked", ["pretrain.epochs=1"], ["pretraining"]),
+    ("autoencoder", ["log.level=minimal"], []),
+]
+QUICK = (0, 8, 14, 17)  # places in `RUNS`
+
+
 @pytest.mark.parametrize(
     ("config", "overrides", "expected"),
     [
-        ("autoencoder", [], ["filters", *CODES]),  # tied: the decoder has no weights of its own
-        ("autoencoder", ["model={name: autoencoder, encoder: [1]}"], [*FILTERS, *CODES]),
-        (
-            "autoencoder",
-            ["model={name: autoencoder, encoder: [8, 2]}"],
-            [*FILTERS, *CODES, "code_map", "manifold"],
-        ),
-        (
-            "autoencoder",
-            ["model={name: autoencoder, encoder: [2], variational: {}}"],
-            [*FILTERS, *CODES, "code_map", "manifold"],
-        ),
-        (
-            "autoencoder",
-            ["model={name: autoencoder, encoder: [20], k_sparse: 3, corruption: masking}"],
-            [*FILTERS, *CODES],
-        ),
-        (
-            "autoencoder",
-            [
-                "model={name: autoencoder, encoder: [9], code_activation: sigmoid, tied: true}",
-                "model.sparsity={name: kl, rate: 0.1, weight: 0.1}",
-                "model.contractive=0.1",
-            ],
-            ["filters", *CODES],
-        ),
-        (
-            "autoencoder",
-            [
-                "model={name: autoencoder, encoder: [{name: residual, layers: [64]}, 3]}",
-                "model.corruption={name: gaussian, std: 0.5}",
-                "model.batch_norm=true",
-            ],
-            [*FILTERS, *CODES],
-        ),
-        (
-            "autoencoder",
-            ["pretrain={method: autoencoder, epochs: 1, unroll: 1}", "model.tied=false"],
-            [*FILTERS, *CODES, "pretraining"],
-        ),
-        ("rbm", ["model.hidden=128"], ["filters", *CODES]),
-        ("rbm", ["model.hidden=129"], ["filters", *CODES[:-1]]),
-        (
-            "rbm",
-            ["data.scale=false", "data.standardize=true", "model.hidden=2"],
-            ["filters", *CODES, "code_map", "manifold"],
-        ),
-        ("autoencoder", ["data.split={test: 0.5}"], ["filters", *CODES]),  # no dev rows
-        # A table has no pixels.
-        ("autoencoder", ["data={name: iris, scale: true}", "model={name: autoencoder}"], CODES),
-        (
-            "autoencoder",
-            ["data={name: diabetes, scale: true}", "model={name: autoencoder, encoder: [2]}"],
-            ["code", "code_map", "reconstruction", "traversal"],
-        ),
-        ("digits", [], []),
-        ("digits", ["log.level=full"], ["confusion_dev", "confusion_test", "confusion_train"]),
-        ("stacked", ["pretrain.epochs=1"], ["pretraining"]),
-        ("autoencoder", ["log.level=minimal"], []),
+        run if place in QUICK else pytest.param(*run, marks=pytest.mark.slow(*PICTURES))
+        for place, run in enumerate(RUNS)
     ],
 )
 def test_a_run_ends_with_the_pictures_that_say_something(
@@ -102,6 +111,7 @@ def test_a_run_ends_with_the_pictures_that_say_something(
         assert min(pixels.shape[:2]) >= 150 and np.ptp(pixels) > 0.5, path.name
 
 
+@pytest.mark.slow(*PICTURES)
 def test_every_picture_of_a_run_is_drawn_later(tmp_path: Path) -> None:
     run = train("digits", ["log.level=minimal"], tmp_path)
     confusion = ["confusion_dev", "confusion_test", "confusion_train"]
@@ -116,6 +126,7 @@ def test_every_picture_of_a_run_is_drawn_later(tmp_path: Path) -> None:
     assert last.suffix == ".pdf" and last.read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow(*PICTURES)
 def test_pictures_are_the_same_whenever_they_are_drawn(tmp_path: Path) -> None:
     run = train("autoencoder", ["model.corruption=salt_and_pepper", "seed=3"], tmp_path)
     drawn = {path.name: path.read_bytes() for path in (run.path / "figures").iterdir()}
@@ -123,6 +134,7 @@ def test_pictures_are_the_same_whenever_they_are_drawn(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in api.figures(run)} == drawn
 
 
+@pytest.mark.slow(*PICTURES)
 def test_a_run_of_an_ablation_is_drawn_on_demand(tmp_path: Path) -> None:
     config = {
         "extends": str(Path("configs/autoencoder.yaml").absolute()),

@@ -9,6 +9,7 @@ import torch
 import dlx
 from dlx import streams
 from dlx.errors import ConfigError
+from tests.guarded import LEARNING
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = ["train.epochs=null", "train.steps=40"]
@@ -27,6 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dlx.Run]:
     }
 
 
+@pytest.mark.slow(*LEARNING)
 def test_a_variational_autoencoder_decodes_standard_normal_codes(runs: dict[str, dlx.Run]) -> None:
     run = runs["vae"]
     rows = run.sample(300, seed=5)

@@ -14,6 +14,7 @@ from dlx.errors import ConfigError, Interrupted, StorageError
 from dlx.runs.ablations import read_index
 from dlx.runs.documents import read
 from tests.api.test_ablation import stop_after
+from tests.guarded import ABLATIONS
 
 CONFIG: dict[str, Any] = {
     "name": "grows",
@@ -112,6 +113,7 @@ def test_a_process_that_is_lost_at_a_look_changes_nothing(
     assert numbers(api.resume_ablation(path)) == numbers(whole)
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_several_processes_change_nothing(whole: api.Ablation, tmp_path: Path) -> None:
     assert numbers(grow(tmp_path, jobs=2)) == numbers(whole)
 
@@ -124,6 +126,7 @@ def test_an_index_that_is_written_late_changes_nothing(
     assert numbers(grow(tmp_path, jobs=1)) == numbers(whole)
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_a_pilot_is_the_first_look(tmp_path: Path) -> None:
     read_config = api.read_ablation(CONFIG, [], varied=VARIED, seeds=UNTIL)
     ready = api.plan_ablation(read_config)
@@ -138,6 +141,7 @@ def test_a_pilot_is_the_first_look(tmp_path: Path) -> None:
     assert ended.summary["sequential"]["growth"]["lr=0.06"][0]["seeds"] == 3
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_tuned_variants_grow_too(tmp_path: Path) -> None:
     tune = ["ablation.tune={train.batch_size: [10, 30]}", "ablation.tune_seeds=1"]
     ended = grow(tmp_path, *tune)
@@ -147,6 +151,7 @@ def test_tuned_variants_grow_too(tmp_path: Path) -> None:
     assert len(paths) == len(set(paths)) == ended.info["runs"] + 6
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_a_half_width_is_enough_or_the_rows_stand_in_the_way(tmp_path: Path) -> None:
     wide = grow(tmp_path / "wide", seeds="{until: 45pp, max: 9}")
     assert wide.summary["sequential"]["until"] == 0.45
@@ -166,6 +171,7 @@ def test_a_baseline_that_nobody_needs_any_more_leaves_with_the_last_variant(tmp_
     assert ended.info["runs"] == 10
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_several_data_sets_grow_each_with_a_baseline_of_its_own(tmp_path: Path) -> None:
     config = CONFIG | {"data": "iris"}
     ended = api.ablate(
@@ -179,6 +185,7 @@ def test_several_data_sets_grow_each_with_a_baseline_of_its_own(tmp_path: Path) 
     assert ended.summary["overall"]
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_no_seeds_are_added_while_runs_have_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

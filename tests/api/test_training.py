@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 import dlx
+from tests.guarded import COMMANDS
 
 
 def test_denormal_numbers_are_as_before_after_training(tmp_path: Path) -> None:
@@ -18,6 +20,7 @@ def test_denormal_numbers_are_as_before_after_training(tmp_path: Path) -> None:
     assert sys.float_info.min / 2 == smallest
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_training_imports_nothing_dear_that_it_does_not_use(tmp_path: Path) -> None:
     program = (
         "import sys, dlx; "

@@ -14,7 +14,7 @@ import pytest
 
 from dlx.cli import main
 from tests.cli.conftest import Command, start
-from tests.guarded import SAVING
+from tests.guarded import ABLATIONS, SAVING
 
 SHORT = ["train.steps=30", "log.every=10"]
 TWO = ["--vary", "model.activation=relu,tanh", "--seeds", "2", "--anyway", "--quiet"]
@@ -125,6 +125,7 @@ def test_what_can_decide_nothing_is_refused_unless_anyway(dlx: Command, tmp_path
     )
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_a_pilot_says_what_all_seeds_will_find(dlx: Command, tmp_path: Path) -> None:
     metric = "ablation.metric=dev.cost"
     wanted = ["ablate", "iris", "train.epochs=3", metric, *TWO[:2], "--seeds", 4, "-q"]
@@ -340,6 +341,7 @@ def test_values_of_vary_in_any_script(dlx: Command) -> None:
     assert "variant 'activation=😀': model.activation: received" in ended.err
 
 
+@pytest.mark.slow(*SAVING)
 @pytest.mark.parametrize("emptied", [False, True])
 @pytest.mark.parametrize(
     "file",

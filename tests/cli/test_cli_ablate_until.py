@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
+from tests.guarded import ABLATIONS
 
 VARIED = ["--vary", "model.activation=relu,tanh", "train.epochs=2"]
 
@@ -88,6 +89,7 @@ def test_a_dry_run_says_how_long_it_may_grow(dlx: Command, tmp_path: Path) -> No
     assert document["looks"][0] == 5 and document["looks"][-1] == 20
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_it_is_trained_and_told(dlx: Command) -> None:
     command = ["ablate", "iris", *VARIED, "--seeds", "{until: 40pp, max: 8}", "--json"]
     ended = dlx(*command)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Command
+from tests.guarded import EXPORT
 
 
 @pytest.fixture
@@ -167,6 +168,7 @@ def test_a_table_is_reconstructed_under_its_columns(dlx: Command, tmp_path: Path
     assert [row["target"] for row in codes] == [100 + 7 * (row["row"] - 2) for row in codes]
 
 
+@pytest.mark.slow(*EXPORT)
 def test_predict_and_encode_images_of_mnist(dlx: Command, mnist: Path, tmp_path: Path) -> None:
     from PIL import Image
 

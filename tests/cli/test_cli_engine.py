@@ -6,6 +6,7 @@ import pytest
 
 from dlx.native import library
 from tests.cli.conftest import Command
+from tests.guarded import TOGETHER
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -54,6 +55,7 @@ COVERED = [
 ]
 
 
+@pytest.mark.slow(*TOGETHER)
 @pytest.mark.parametrize("override", COVERED)
 def test_what_is_covered_trains_resumes_and_is_verified(override: str, dlx: Command) -> None:
     plain = ["train.epochs=3", "train.engine=native", "name=run"]

@@ -13,6 +13,7 @@ import pytest
 
 from dlx.runs import RunDirectory, documents
 from tests.cli.conftest import Command, environment, only_run
+from tests.guarded import COMMANDS
 
 CONFIG_ERRORS = [
     (
@@ -43,6 +44,7 @@ def test_a_config_that_cannot_be(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_all_errors_at_once_in_a_process(process: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("data: digits\nmodle: mlp\ntrain:\n  epochs: -1\n")
     ended = process("train", "bad.yaml", "optimizer.lr=high", "--json")
@@ -221,6 +223,7 @@ def test_an_archive_of_pickled_objects(dlx: Command, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "set.npz"]
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_a_folder_whose_name_is_no_text(dlx: Command, tmp_path: Path) -> None:
     """A byte that is not UTF-8 in a path: Python keeps it, and nothing that is written may fail."""
     folder = os.fsdecode(b"runs-\xff")
@@ -234,6 +237,7 @@ def test_a_folder_whose_name_is_no_text(dlx: Command, tmp_path: Path) -> None:
     assert dlx("runs", *where).code == 0
 
 
+@pytest.mark.slow(*COMMANDS)
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
 def test_too_few_open_files(tmp_path: Path) -> None:
     program = (

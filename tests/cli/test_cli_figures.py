@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
+from tests.guarded import PICTURES
 
 SHORT = ["train.epochs=null", "train.steps=2", "--quiet"]
 
 
+@pytest.mark.slow(*PICTURES)
 def test_figures_are_drawn_and_named(dlx: Command) -> None:
     assert dlx("train", "autoencoder", *SHORT).code == 0
     ended = dlx("figures", "autoencoder")

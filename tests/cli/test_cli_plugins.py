@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, environment, only_run
-from tests.guarded import DOCUMENTS, RUNS
+from tests.guarded import COMMANDS, DOCUMENTS, RUNS
 from tests.shown_files import write_example
 
 PLUGIN = ("--plugin", "my_layers.py")
@@ -52,6 +52,7 @@ def test_its_names_are_listed_and_checked(dlx: Command, example: Path) -> None:
     assert "did you mean 'hardswish'?" in misspelt.err
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_the_documents_checks_pass(example: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_layers.py"]
     ended = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)

@@ -9,6 +9,7 @@ import pytest
 from dlx import api
 from dlx.training.process import in_training
 from tests.cli.conftest import Command
+from tests.guarded import PICTURES
 
 QUICK = ["--quiet", "--no-figures"]
 
@@ -40,6 +41,7 @@ def test_wrong_training_labels_are_found_and_listed(dlx: Command) -> None:
     assert "medium: the error of nearest neighbours" in page or "of a linear model" in page
 
 
+@pytest.mark.slow(*PICTURES)
 def test_mistakes_of_a_table_are_rows_of_its_file(dlx: Command, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     inputs = generator.normal(size=(200, 2))
@@ -60,6 +62,7 @@ def test_mistakes_of_a_table_are_rows_of_its_file(dlx: Command, tmp_path: Path) 
     assert "only what was recorded is looked at" in page_of(dlx, "t")
 
 
+@pytest.mark.slow(*PICTURES)
 def test_a_healthy_run_says_its_result_and_a_diverged_one_has_a_page(dlx: Command) -> None:
     assert dlx("train", "xor", "train.steps=2000", "optimizer.lr=0.05", *QUICK).code == 0
     assert "Nothing found: accuracy 100.00 % on test rows." in page_of(dlx, "xor")

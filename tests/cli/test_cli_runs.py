@@ -14,6 +14,7 @@ from dlx.cli import run_folders
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import read_index
 from tests.cli.conftest import Command, start
+from tests.guarded import COMMANDS, PICTURES
 from tests.report.ablation_folder import make_ablation
 
 
@@ -153,6 +154,7 @@ def test_rm_asks(answer: bytes, left: set[str] | None, runs: Path, tmp_path: Pat
     assert names(runs) == (left or {"iris", "xor"})
 
 
+@pytest.mark.slow(*PICTURES)
 def test_board_serves_the_runs(runs: Path, tmp_path: Path) -> None:
     started = start("board", "--port", "0", cwd=tmp_path)
     assert started.stdout is not None
@@ -170,6 +172,7 @@ def test_board_serves_the_runs(runs: Path, tmp_path: Path) -> None:
     assert "Traceback" not in err and "error" not in err
 
 
+@pytest.mark.slow(*PICTURES)
 def test_board_shows_the_best_of_an_ablation(tmp_path: Path) -> None:
     means = {"relu": 0.9, "tanh": 0.95, "step": None, "sigmoid": 0.2}
     path = make_ablation(tmp_path / "runs", means).relative_to(tmp_path)
@@ -232,6 +235,7 @@ def test_board_has_no_best_of_what_is_no_ablation(dlx: Command, runs: Path) -> N
     assert dlx("board", "digits", "--top", "0").code == 2
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_board_on_a_port_that_is_taken(process: Command, runs: Path) -> None:
     import socket
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.cli.conftest import Command, Ended, environment
+from tests.guarded import EXPORT, LEARNING
 
 CONFIG = """\
 name: sales
@@ -206,6 +207,7 @@ def loaded(*files: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow(*EXPORT)
 def test_the_exported_script_says_what_predict_says(dlx: Command, gaps: None) -> None:
     text = GAPS.replace("width,", " width ,") + "\ne, ?,green,FALSE,no\nf,2.5,blue,,yes\n"
     Path("new.csv").write_text(text)
@@ -236,6 +238,7 @@ def test_the_exported_script_says_what_predict_says(dlx: Command, gaps: None) ->
     assert loaded("none.csv").stderr == "none.csv: No such file or directory\n"
 
 
+@pytest.mark.slow(*EXPORT)
 def test_the_exported_script_answers_in_units_and_takes_rows(
     dlx: Command, sales: pd.DataFrame
 ) -> None:
@@ -337,6 +340,7 @@ def test_predictions_show_cells_as_they_stand(dlx: Command) -> None:
     assert (first["price"], first["order"]) == (1000.5 + place, 20240100000 + place)
 
 
+@pytest.mark.slow(*LEARNING)
 def test_an_autoencoder_of_a_table_needs_no_target(dlx: Command) -> None:
     Path("t.csv").write_text("a,b\n" + "".join(f"{i % 7},{i % 5}.5\n" for i in range(60)))
     data = "{name: csv, path: t.csv, standardize: true}"
@@ -366,6 +370,7 @@ def test_init_of_tables_that_cannot_be(
     assert (ended.code, message in ended.err) == (code, True), ended.err
 
 
+@pytest.mark.slow(*EXPORT)
 def test_onnx_answers_in_units(dlx: Command, sales: pd.DataFrame) -> None:
     pytest.importorskip("onnxscript", reason="needs dlx[onnx]")
     import onnx  # pyright: ignore[reportMissingImports]

@@ -12,6 +12,7 @@ import pytest
 
 from dlx.api import Training
 from tests.cli.conftest import Command, environment, only_run, start
+from tests.guarded import COMMANDS, SAVING
 
 RESULT = [
     *("run", "status", "weights", "seed", "steps", "epochs", "seconds", "parameters", "metrics"),
@@ -19,6 +20,7 @@ RESULT = [
 ]
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_json_in_a_process(process: Command, tmp_path: Path) -> None:
     ended = process("train", "digits", "train.epochs=2", "--seed", "3", "--json")
     assert ended.code == 0
@@ -63,6 +65,7 @@ def test_lines_at_most_one_a_second(dlx: Command) -> None:
     assert "step 200/200" in ended.err.splitlines()[-1]
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_live_display_on_a_terminal(tmp_path: Path) -> None:
     terminal, stderr = pty.openpty()
     started = start("train", "digits", "train.epochs=20", cwd=tmp_path, stderr=stderr)
@@ -86,6 +89,7 @@ def test_live_display_on_a_terminal(tmp_path: Path) -> None:
     assert "\x1b[2K" in shown.decode()  # lines are drawn over
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_progress_that_nobody_reads(tmp_path: Path) -> None:
     started = start("train", "digits", "train.epochs=3", "--json", cwd=tmp_path)
     assert started.stdout is not None and started.stderr is not None
@@ -226,6 +230,7 @@ def test_resume_leaves_a_finished_run_alone(dlx: Command, tmp_path: Path) -> Non
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+@pytest.mark.slow(*SAVING)
 def test_resume_extends_a_finished_run(dlx: Command) -> None:
     dlx("train", "xor", "train.steps=10", "optimizer.schedule=constant")
     extended = dlx("resume", "xor", "train.steps=30", "--json", "--quiet").json

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Command, environment
+from tests.guarded import EXPORT
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -206,6 +207,7 @@ EXPORTED = {
 }
 
 
+@pytest.mark.slow(*EXPORT)
 def test_the_exported_scripts_compute_the_same(dlx: Command, tmp_path: Path) -> None:
     from dlx import api
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.guarded import COMMANDS
 from tests.report.runs_on_disk import write_run
 
 
@@ -23,6 +24,7 @@ def completed(folder: Path, line: str) -> list[str]:
     return ended.stdout.split()
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_configs_keys_names_and_runs_are_completed(tmp_path: Path) -> None:
     write_run(tmp_path / "runs", name="mine")
     (tmp_path / "dials.yaml").write_text("data: digits\n")
@@ -82,6 +84,7 @@ def typed(folder: Path, lines: list[str]) -> list[str]:
         os.close(inner)
 
 
+@pytest.mark.slow(*COMMANDS)
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_bash_completes_what_it_takes_apart(tmp_path: Path) -> None:
     write_run(tmp_path / "runs", name="mine")

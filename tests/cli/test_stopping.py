@@ -14,7 +14,7 @@ import pytest
 from dlx import api
 from dlx.cli import main
 from tests.cli.conftest import Command, environment, start
-from tests.guarded import SAVING
+from tests.guarded import COMMANDS, SAVING
 
 AFTER_ONE, AFTER_TWO = 5.0, 1.0  # seconds
 # A process that hears no interrupt: it catches it, or is in a call that takes long.
@@ -67,6 +67,7 @@ def ended_after(process: subprocess.Popen[str], number: int, *, twice: bool) -> 
     return time.monotonic() - sent
 
 
+@pytest.mark.slow(*COMMANDS)
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("work", ["sleeping", "computing"])
 def test_a_process_that_hears_nothing_is_ended(work: str, twice: bool, tmp_path: Path) -> None:
@@ -107,6 +108,7 @@ sys.exit(app.main())
 """
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_an_interrupt_where_nothing_can_be_raised_comes_again(tmp_path: Path) -> None:
     """Python prints an error that it meets in the callback of a weak reference, and goes on."""
     process = at_work(INTERRUPTED_IN_A_CALLBACK, tmp_path)

@@ -4,11 +4,13 @@ import subprocess
 import sys
 from contextlib import suppress
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlx.config.load import load
 from dlx.errors import ConfigError
+from tests.guarded import COMMANDS
 
 KEYS = "name data model optimizer train log seed ablation vary hidden activation lr schedule split"
 keys = st.sampled_from(KEYS.split()) | st.text(max_size=5)
@@ -37,6 +39,7 @@ def test_importing_the_config_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_any_kind_may_be_loaded_first():
     program = (
         "import importlib, sys\n"

@@ -19,6 +19,7 @@ from dlx.data.pipeline import load_dataset, prepare
 from dlx.data.sources import cifar10, mnist_family, sklearn_sets
 from dlx.errors import DataError
 from tests.data.made import BUNDLED, GATES, MADE
+from tests.guarded import COMMANDS
 
 DOWNLOADED = ("mnist", "fashion_mnist", "kmnist", "qmnist", "emnist", "usps", "cifar10")
 
@@ -65,6 +66,7 @@ def test_bundled_sets_are_scikit_learns_own(name: str) -> None:
         assert dataset.features == tuple(bunch.feature_names)
 
 
+@pytest.mark.slow(*COMMANDS)
 def test_bundled_sets_are_read_without_importing_scikit_learn() -> None:
     code = (
         "import sys, pathlib; from dlx.data.pipeline import load_dataset; "

@@ -27,6 +27,7 @@ from tests.cohorts import (
     trainer_of,
 )
 from tests.engine.networks import covered, mixed
+from tests.guarded import TOGETHER
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,6 +58,7 @@ def test_a_run_trains_to_the_same_bits_alone_and_together(shape: str) -> None:
         assert_same_run(run.name, together, train([run], inputs, targets, batch_size))
 
 
+@pytest.mark.slow(*TOGETHER)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains_to_the_same_bits_alone_and_together(loss: str) -> None:
     what, chosen = LOSSES[loss]

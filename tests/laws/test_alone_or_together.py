@@ -25,6 +25,7 @@ from tests.cohorts import (
     task,
     train,
 )
+from tests.guarded import TOGETHER
 from tests.plain_loop import relative_distance
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -126,6 +127,7 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     assert kinds == {None, False, True}
 
 
+@pytest.mark.slow(*TOGETHER)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("num_rows", [23, 53])
 def test_every_loss_trains_to_the_same_bits_alone_and_together(loss: str, num_rows: int) -> None:
@@ -141,6 +143,7 @@ def test_every_loss_is_among_them() -> None:
     assert {chosen.name for _, chosen in LOSSES.values()} == set(registry.names("loss"))
 
 
+@pytest.mark.slow(*TOGETHER)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("width", [1, 5, 30])
 def test_the_place_in_the_cohort_does_not_matter(activation: str, width: int) -> None:
@@ -199,6 +202,7 @@ def test_a_gradient_whose_norm_overflows_is_left_alone_unless_its_run_clips() ->
     assert_same_run("steep", together, alone)
 
 
+@pytest.mark.slow(*TOGETHER)
 def test_with_two_threads_runs_agree_to_rounding(two_threads: None) -> None:
     what = task(40, 3)
     inputs, targets = rows(what, 300, torch.float64)

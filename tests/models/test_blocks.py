@@ -15,6 +15,7 @@ from dlx.models.plain import from_torch, to_torch
 from dlx.nn.passes import Pass
 from tests.block_lists import block_lists
 from tests.cohorts import assert_same_run, grouped, member, rows, task, train
+from tests.guarded import TOGETHER
 from tests.plain_loop import assert_plain, relative_distance
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -138,6 +139,7 @@ def test_blocks_that_do_not_join_are_named(hidden: list[Any], message: str) -> N
         build(hidden)
 
 
+@pytest.mark.slow(*TOGETHER)
 @settings(max_examples=15, deadline=None)
 @given(block_lists)
 def test_any_list_of_blocks_obeys_the_laws(hidden: list[Any]) -> None:
@@ -170,6 +172,7 @@ def test_any_list_of_blocks_obeys_the_laws(hidden: list[Any]) -> None:
         assert all(torch.equal(back[name], value) for name, value in state.items())
 
 
+@pytest.mark.slow(*TOGETHER)
 @settings(max_examples=15, deadline=None)
 @given(block_lists)
 def test_the_native_engine_trains_any_list_of_blocks_alike(hidden: list[Any]) -> None:

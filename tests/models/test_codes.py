@@ -19,6 +19,7 @@ from dlx.models.plain import from_torch, to_torch
 from dlx.nn.passes import Pass
 from dlx.training.evaluation import evaluate
 from tests.cohorts import assert_same_run, bits, built, grouped, member, reconstruction, rows, train
+from tests.guarded import TOGETHER
 from tests.laws.test_stop_anywhere import assert_resumes
 from tests.plain_loop import assert_plain
 
@@ -93,6 +94,7 @@ def cohort_of(name: str, what: Task) -> list[Member]:
     )
 
 
+@pytest.mark.slow(*TOGETHER)
 @pytest.mark.parametrize("name", COHORTS)
 @pytest.mark.parametrize(("num_inputs", "size"), [(5, 8), (7, 16), (33, 21)])
 @pytest.mark.parametrize("in_unit_interval", [False, True])

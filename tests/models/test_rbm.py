@@ -32,6 +32,7 @@ from tests.cohorts import (
     train,
     trainer_of,
 )
+from tests.guarded import TOGETHER
 from tests.laws.test_stop_anywhere import assert_resumes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -68,6 +69,7 @@ def variants(what: Task, **options: Any) -> list[Member]:
     ]
 
 
+@pytest.mark.slow(*TOGETHER)
 @pytest.mark.parametrize("chains", [0, 5, 16])
 @pytest.mark.parametrize(
     ("num_inputs", "hidden", "size"),

@@ -31,6 +31,7 @@ from tests.cohorts import (
     train,
     trainer_of,
 )
+from tests.guarded import TOGETHER
 from tests.models.test_codes import COHORTS, cohort_of
 from tests.models.test_rbm import build
 from tests.pretend_device import DEVICE, OnDevice, PretendedDevice
@@ -134,6 +135,7 @@ def test_codes_are_made_on_the_device(device: PretendedDevice, name: str) -> Non
     assert_close(on_cpu(cohort.tensors()), reference.tensors())
 
 
+@pytest.mark.slow(*TOGETHER)
 def test_training_on_a_device_leaving_included_is_that_of_the_cpu(device: PretendedDevice) -> None:
     what = task(5, 3)
     members = grouped(mixed_members(what, [6, 4], 13, num_steps=6))
@@ -152,6 +154,7 @@ def test_training_on_a_device_leaving_included_is_that_of_the_cpu(device: Preten
             assert getattr(mine.outcome, kind) == getattr(other.outcome, kind)
 
 
+@pytest.mark.slow(*TOGETHER)
 def test_a_run_resumes_on_a_device_from_tensors_of_the_cpu(device: PretendedDevice) -> None:
     what = task(5, 3)
     members = grouped(mixed_members(what, [6, 4], 13, num_steps=6))
@@ -179,6 +182,7 @@ def test_a_run_resumes_on_a_device_from_tensors_of_the_cpu(device: PretendedDevi
         )
 
 
+@pytest.mark.slow(*TOGETHER)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains_on_the_device_to_the_same_weights(
     loss: str, device: PretendedDevice

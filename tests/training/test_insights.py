@@ -19,6 +19,7 @@ from dlx.training.evaluation import confusion
 from dlx.training.layer_statistics import probe, signals
 from dlx.training.records import Progress
 from tests.cohorts import design, member, rows, task
+from tests.guarded import PICTURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -155,6 +156,7 @@ def test_decisions_are_drawn_at_a_handful_of_evaluations_over_the_run(tmp_path: 
     assert pixels[0].shape == (320, 320, 3) and (pixels[0] != pixels[-1]).any()
 
 
+@pytest.mark.slow(*PICTURES)
 def test_a_resumed_run_draws_each_step_once(tmp_path: Path) -> None:
     overrides = ["train.steps=400", "log.every=50", "train.checkpoint_seconds=0"]
     whole = dlx.train("configs/moons.yaml", overrides, runs_dir=tmp_path / "whole")
@@ -175,6 +177,7 @@ def test_a_resumed_run_draws_each_step_once(tmp_path: Path) -> None:
 RECONSTRUCTION = ("reconstruction", "weight_images/1", "weight_images/2")
 
 
+@pytest.mark.slow(*PICTURES)
 @pytest.mark.parametrize(
     ("overrides", "over_time", "at_the_end"),
     [
@@ -243,6 +246,7 @@ def test_points_of_the_projector_are_codes_with_their_classes(tmp_path: Path) ->
     assert rows == [f"{number}\t{row}" for number, row in expected]
 
 
+@pytest.mark.slow(*PICTURES)
 def test_drawing_changes_no_byte_of_training(tmp_path: Path) -> None:
     options = ["train.epochs=3", "model.corruption=gaussian", "model.dropout=0.1"]
     runs = [
@@ -254,6 +258,7 @@ def test_drawing_changes_no_byte_of_training(tmp_path: Path) -> None:
     assert [each["dev"] for each in runs[0].history] == [each["dev"] for each in runs[1].history]
 
 
+@pytest.mark.slow(*PICTURES)
 def test_a_resumed_autoencoder_draws_each_step_once(tmp_path: Path) -> None:
     overrides = ["train.epochs=8", "train.checkpoint_seconds=0", "model.corruption=masking"]
     whole = dlx.train("configs/autoencoder.yaml", overrides, runs_dir=tmp_path / "whole")

@@ -15,6 +15,7 @@ from dlx.training.probing import OUTPUT
 from dlx.training.records import Outcome
 from dlx.training.trainer import Trainer
 from tests.cohorts import Recorder
+from tests.guarded import LEARNING, TOGETHER
 from tests.plain_loop import order
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -120,6 +121,7 @@ def named(variants: Sequence[dict[str, Any]]) -> list[Job]:
     return [job(name=f"run{place}", **each) for place, each in enumerate(variants)]
 
 
+@pytest.mark.slow(*TOGETHER)
 def test_runs_are_worth_the_same_alone_and_together() -> None:
     jobs = named(VARIANTS)
     together = ended(Job.trainer(jobs, is_new=True))
@@ -131,6 +133,7 @@ def test_runs_are_worth_the_same_alone_and_together() -> None:
     assert "fine_tuned_error" not in together["run8"].metrics["dev"]
 
 
+@pytest.mark.slow(*LEARNING)
 def test_wrong_labels_are_learned_and_not_judged_by(tmp_path: Path) -> None:
     """Runs of one cohort whose labelled rows have other labels, beside each of them alone."""
     config = BASE | {"name": "noisy", "train": {"epochs": 1, "batch_size": 50}}

@@ -16,6 +16,7 @@ ABLATIONS = 400
 NOISE = 2.3 * (LEVEL * (1 - LEVEL) / ABLATIONS) ** 0.5  # of the simulation, 99 % one-sided
 
 
+@pytest.mark.slow(*STATISTICS)
 def test_looking_often_makes_few_verdicts_false():
     rate = false_rate(NOISES["normal"], num_variants=2, most=30, ablations=ABLATIONS)
     assert rate <= LEVEL + NOISE

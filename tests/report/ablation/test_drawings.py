@@ -7,6 +7,7 @@ from matplotlib.image import imread
 
 from dlx.errors import StorageError
 from dlx.report.ablation.page import draw_all, write_all
+from tests.guarded import PICTURES
 from tests.report.ablation import synthetic
 from tests.report.ablation.conftest import Synthetic
 
@@ -49,6 +50,7 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(two: Synthetic, tmp_pat
         write_all(tmp_path / "figures", draw_all(*two), "Each variant: 5 seeds.")
 
 
+@pytest.mark.slow(*PICTURES)
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_anything_can_be_drawn(seeds: int) -> None:
     """Long names, one seed, one variant, all diverged: no picture fails or warns."""

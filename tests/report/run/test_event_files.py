@@ -8,6 +8,7 @@ import pytest
 import dlx
 from dlx.report.run.graph import network_graph
 from dlx.tracking.protos import HParamsPluginData, Layout
+from tests.guarded import PICTURES
 from tests.tracking.event_files import accumulate, hparams_rows
 
 BLOCKS = (
@@ -29,6 +30,7 @@ def newest(folder: Path) -> Any:
     return max(folder.glob("*/*/run.json")).parent
 
 
+@pytest.mark.slow(*PICTURES)
 def test_the_graph_leads_from_the_inputs_past_every_layer_to_the_cost(folder: Path) -> None:
     nodes = {node.name: node for node in accumulate(newest(folder) / "train").Graph().node}
     activation = "relu"
