@@ -154,14 +154,20 @@ def resume_search(
 
 
 def _ended(train: "Callable[[], Search]", as_json: bool) -> "Search":
-    """Return the search that has ended; as JSON what is known is printed before an error too."""
+    """Return the search that has ended; what it came to is printed before an error too.
+
+    Of a search that has not ended that is known as JSON alone.
+    """
     from dlx import api
+    from dlx.api.experiment import CrashedError
 
     try:
         return train()
     except DlxError as error:
         if error.run and as_json:
             emit_json(api.Search(error.run).result())
+        elif error.run and isinstance(error, CrashedError):
+            _emit(api.Search(error.run), as_json)
         raise
 
 
@@ -178,7 +184,8 @@ def _emit(found: "Search", as_json: bool) -> None:
     for sentence in (*answer(summary), *tested(summary)):
         emit(sentence)
     warn((summary["verdict"] or {}).get("warnings") or [])
-    emit(f"{found.best}")
+    if summary["best"] is not None:
+        emit(f"{found.best}")
     emit(f"{found.path / 'report.html'}")
 
 

@@ -34,6 +34,20 @@ def test_a_table_an_answer_and_two_files(dlx: Command, tmp_path: Path) -> None:
     assert "On the test rows, looked at once: accuracy the best values" in resumed.out
 
 
+def test_what_was_found_is_told_though_trials_failed(
+    dlx: Command, tmp_path: Path, forgotten: None
+) -> None:
+    (tmp_path / "wave.py").write_text(
+        "import dlx\n\n@dlx.register('activation')\ndef wave(z):\n    'Breaks on wide layers.'\n"
+        "    if z.shape[-1] == 8:\n        raise RuntimeError('too wide')\n    return z.sin()\n"
+    )
+    words = ("search", "iris", *SPACE, *SMALL, "model.activation=wave", "--quiet")
+    for command in (words, ("resume", "iris", "--quiet")):
+        ended = dlx("--plugin", "wave.py", *command)
+        assert ended.code == 8 and "trials could not be trained" in ended.err
+        assert ended.out.splitlines()[0].startswith("trial ") and "best.yaml" in ended.out
+
+
 def test_json(dlx: Command) -> None:
     ended = dlx("search", "iris", *SPACE, *SMALL, "--json", "--quiet", "--metric", "dev.cost")
     document = ended.json
