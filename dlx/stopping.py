@@ -80,6 +80,7 @@ def _print_others(
 def _watch(reader: socket.socket, is_over: threading.Event) -> None:
     """Wait for a first signal, then for a second one or the end of patience."""
     if (number := _next(reader, None)) is None:
+        reader.close()
         return
     # With the writer closed, reading ends at once; the time that is left is waited out then.
     end = time.monotonic() + _seconds_to_save
