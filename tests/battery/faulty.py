@@ -34,9 +34,8 @@ import yaml
 from dlx.cli import main
 from dlx.config.load import load
 from dlx.runs import list_runs
-from dlx.search.directory import Progress
 from tests.battery.faults import FAULTS, calls, faults
-from tests.battery.results import of_ablation, of_run
+from tests.battery.results import of_ablation, of_run, of_search
 
 CONFIG = """\
 name: short
@@ -151,16 +150,8 @@ class Scene:
         """Return what came out, clocks aside."""
         [run], warnings = list_runs(self.runs)
         assert warnings == [] and run.status() == "completed", (warnings, run.status())
-        kind = run.read_info()["kind"]
-        if kind == "run":
-            return of_run(run.path)
-        result = [of_ablation(run.path), (run.path / "summary.json").exists()]
-        if kind == "search":
-            trials = [trial.document() for trial in Progress.read(run.path).trials]
-            for trial in trials:
-                trial["measured"].pop("seconds_per_step", None)
-            result += [trials, (run.path / "best.yaml").read_bytes()]
-        return result
+        of = {"run": of_run, "ablation": of_ablation, "search": of_search}
+        return of[run.read_info()["kind"]](run.path), (run.path / "summary.json").exists()
 
     def next(self, *, on_cluster: bool = True) -> list[str]:
         """Return the command that goes on with what is there, or begins."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.runs.ablations import infos, read_index
+from dlx.search.directory import Progress
 from dlx.tracking.metrics import read
 
 CONFIG: dict[str, Any] = {
@@ -17,6 +18,16 @@ CONFIG: dict[str, Any] = {
 ABLATION: dict[str, Any] = CONFIG | {
     "name": "many",
     "ablation": {"vary": {"model.hidden": [[4], [3]]}, "seeds": 2},
+}
+SEARCH: dict[str, Any] = CONFIG | {
+    "name": "wide",
+    "search": {
+        "space": {"optimizer.lr": "1e-3..1e-1 log", "model.hidden": [[4], [3]]},
+        "trials": 4,
+        "batch": 2,
+        "seeds": 2,
+        "judge_seeds": 2,
+    },
 }
 _CLOCKS = ("seconds", "time")
 
@@ -41,3 +52,11 @@ def of_ablation(folder: Path) -> Any:
         lines[path.parent.name] = sorted(map(json.dumps, plain))
     weights = [p.read_bytes() for p in sorted(folder.glob("cohorts/*/weights.safetensors"))]
     return weights, lines, ends
+
+
+def of_search(folder: Path) -> Any:
+    """Return what came out of the runs of a search, its trials and its best config."""
+    trials = [trial.document() for trial in Progress.read(folder).trials]
+    for trial in trials:
+        trial["measured"].pop("seconds_per_step", None)
+    return of_ablation(folder), trials, (folder / "best.yaml").read_bytes()

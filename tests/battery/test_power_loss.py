@@ -1,4 +1,4 @@
-"""Power loss at every operation of a training, a resume, an ablation: nothing promised is lost."""
+"""Power loss at every operation of a training, an ablation, a search: nothing promised is lost."""
 
 import contextlib
 import os
@@ -8,6 +8,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from dlx.cli import main
 from dlx.errors import DlxError, DlxWarning, Interrupted
 from dlx.runs import list_runs
 from tests.battery.power import Moment, Recorder
-from tests.battery.results import ABLATION, CONFIG, of_ablation, of_run
+from tests.battery.results import ABLATION, CONFIG, SEARCH, of_ablation, of_run, of_search
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/fd"),
@@ -58,23 +59,36 @@ def ablated(recorder: Recorder, runs: Path) -> Path:
     return path
 
 
-def again(folder: Path) -> None:
-    """Go on with a run or ablation that the power was taken from."""
-    if (folder / "ablation.yaml").exists():
-        api.resume_ablation(folder, jobs=1)
-    else:
-        api.resume(folder)
+def searched(recorder: Recorder, runs: Path) -> Path:
+    """Search, stop, and go on."""
+    ready = api.plan_search(api.read_search(SEARCH), runs_dir=runs, jobs=1)
+    with pytest.raises(Interrupted):
+        api.search(ready, runs_dir=runs, show=stop(6))
+    recorder.promise("made")
+    recorder.promise("saved")
+    [path] = (runs / "wide").iterdir()
+    api.resume_search(path, jobs=1)
+    recorder.promise("ended")
+    return path
+
+
+# What came out of the runs of a name, and what goes on with them.
+KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
+    "short": (of_run, api.resume),
+    "many": (of_ablation, partial(api.resume_ablation, jobs=1)),
+    "wide": (of_search, partial(api.resume_search, jobs=1)),
+}
 
 
 def what_is_wrong(moment: Moment, runs: Path, whole: Any) -> str:
     """Return what a disk after a power loss lacks that was promised; empty: nothing."""
-    of = of_ablation if "many" in {path.name for path in runs.glob("*")} else of_run
     if main(["runs", "--runs-dir", str(runs), "--json"]) != 0:
         return "the list of runs fails"
     listed, _ = list_runs(runs)
     if not listed:
         return "what was made is lost" if "made" in moment.promises else ""
     [run] = listed
+    of, again = KINDS[run.path.parent.name]
     if "ended" in moment.promises and run.status() != "completed":
         return f"what had ended is {run.status()}"
     if "ended" in moment.promises and of(run.path) != whole:
@@ -98,7 +112,7 @@ def tried(
     recorder = Recorder(disk)
     with recorder.recording():
         path = work(recorder, disk / "runs")
-    whole = (of_ablation if "many" in path.parts else of_run)(path)
+    whole = KINDS[path.parent.name][0](path)
     assert recorder.moments[-1].promises[-1] == "ended"
     wrong: list[str] = []
     states = 0
@@ -127,11 +141,15 @@ def test_power_loss_at_some_operations(tmp_path: Path) -> None:
 
 
 @pytest.mark.battery
-@pytest.mark.parametrize("work", [trained, ablated])
+@pytest.mark.parametrize("work", [trained, ablated, searched])
 def test_power_loss_at_every_operation(
-    work: Callable[[Recorder, Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    work: Callable[[Recorder, Path], Path],
+    share: float,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    states, wrong = tried(work, tmp_path, list, 2)
+    step = max(round(1 / share), 1)
+    states, wrong = tried(work, tmp_path, lambda moments: moments[step // 2 :: step], 2)
     with capsys.disabled():
         print(f"\npower loss, {work.__name__}: tried {states}, failed {len(wrong)}")  # noqa: T201
     assert wrong == []
