@@ -67,9 +67,15 @@ def ended_after(process: subprocess.Popen[str], number: int, *, twice: bool) -> 
     return time.monotonic() - sent
 
 
-@pytest.mark.slow(*COMMANDS)
-@pytest.mark.parametrize("twice", [False, True])
-@pytest.mark.parametrize("work", ["sleeping", "computing"])
+@pytest.mark.parametrize(
+    ("work", "twice"),
+    [
+        ("sleeping", False),
+        ("sleeping", True),
+        pytest.param("computing", False, marks=pytest.mark.slow(*COMMANDS)),
+        pytest.param("computing", True, marks=pytest.mark.slow(*COMMANDS)),
+    ],
+)
 def test_a_process_that_hears_nothing_is_ended(work: str, twice: bool, tmp_path: Path) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM)
     for _ in range(3):  # where other programs use the cores, a process may wait for one
