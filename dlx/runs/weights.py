@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import RunError
-from dlx.runs.files import parsed, replace_atomic
+from dlx.runs.files import parsed, replace_atomic, storage_errors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +54,7 @@ def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> 
         temporary.chmod(mode)
 
     replace_atomic(path, write)
-    with path.open("rb") as file:
+    with storage_errors(path, "read"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,17 @@ def test_what_is_saved_is_what_is_encoded(tmp_path: Path) -> None:
         assert path.read_bytes() == weights.encode(tensors, metadata)
         assert digest == sha256(path.read_bytes())
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_does_not_give_back_what_was_saved_is_told_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(weights.hashlib, "file_digest", unreadable)
+    with pytest.raises(StorageError, match=r"cannot read .*w\.safetensors: Input/output error; "):
+        weights.save(tmp_path / "w.safetensors", {"w": torch.zeros(3)}, {})
 
 
 def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, small_limit: int) -> None:

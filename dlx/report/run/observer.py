@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dlx.cohort import Cohort
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
@@ -19,6 +21,7 @@ from dlx.report.run.reconstruction import MOST_CODES, Sample
 from dlx.report.run.regions import Plane, is_plane
 from dlx.report.run.run_figures import Trained, draw, save
 from dlx.runs.ablations import METRICS, PRETRAINING
+from dlx.runs.files import storage_errors
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Evaluation
 from dlx.tracking.images import of_png
@@ -153,7 +156,12 @@ class RunObserver(Observer):
         figures = draw(trained, everything=self._level == "full")
         folder = self._folder / "figures"
         files = save(figures, folder)
-        pixels_of = lambda name: of_png((folder / f"{name}.png").read_bytes())
+
+        def pixels_of(name: str) -> np.ndarray:
+            path = folder / f"{name}.png"
+            with storage_errors(path, "read"):
+                return of_png(path.read_bytes())
+
         with Tracker(self._folder, steps_before=sum(s.num_steps for s in job.stages)) as tracker:
             if self._sample is not None:
                 has_images = pictures.is_image(job.splits.task.input_shape)
