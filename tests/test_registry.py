@@ -1,6 +1,7 @@
 """The registry: look-ups, what it reads from signatures and docstrings."""
 
 import dataclasses
+import inspect
 import re
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def test_traits_are_given_at_registration(scratch: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("traits", Traits.__subclasses__())
 def test_every_trait_is_explained(traits: type) -> None:
     for field in dataclasses.fields(traits):
-        assert re.search(rf"^        {field.name}: ", traits.__doc__ or "", re.MULTILINE)
+        assert re.search(rf"^    {field.name}: ", inspect.getdoc(traits) or "", re.MULTILINE)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:

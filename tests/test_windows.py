@@ -22,7 +22,7 @@ CALLS = (
 )
 
 WITHOUT = f"""
-import filelock  # which locks in another way on Windows
+import asyncio, filelock  # which are others on Windows
 import os, sys
 for name in {MODULES!r}:
     sys.modules[name] = None

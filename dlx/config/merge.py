@@ -3,6 +3,7 @@
 Paths in a config are relative to the file that they are written in.
 """
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -63,11 +64,13 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
         return resolve_paths(root, folder)
     path = folder / extends.value
     try:
-        is_circle = path.resolve() in [file.resolve() for file in chain]
-    except (OSError, RuntimeError):  # Python up to 3.12 raises the latter
-        raise ConfigError(
-            f"{extends.where}: extends: the links of {path} lead in a circle; name a YAML file"
-        ) from None
+        path.stat()
+    except OSError as error:  # of all but a circle of links the reading tells
+        if error.errno == errno.ELOOP:
+            raise ConfigError(
+                f"{extends.where}: extends: the links of {path} lead in a circle; name a YAML file"
+            ) from None
+    is_circle = path.resolve() in [file.resolve() for file in chain]
     if len(chain) >= _LONGEST_CHAIN:
         raise ConfigError(
             f"{extends.where}: extends: more than {_LONGEST_CHAIN} files extend each other; write "

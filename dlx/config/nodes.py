@@ -87,12 +87,18 @@ def read_file(path: Path, problems: list[str]) -> Node:
     except OSError as error:
         reason = unreadable(path, error, "a YAML file", "*.y*ml")
         raise ConfigError(f"{path}: {reason}") from None
-    if problem := _other_kind(path, data):
+    if problem := _other_name(path):
         raise ConfigError(f"{path}: {problem}")
     if len(data) > MAX_BYTES:
         raise ConfigError(
             f"{path}: it is larger than {MAX_BYTES // 10**6} MB, which no config is; name a YAML "
             "file, and keep data in files of their own"
+        )
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in data[:4096] and not is_utf16:
+        raise ConfigError(
+            f"{path}: this is not text, and a config is; name a YAML file, and the data in its "
+            "data.path"
         )
     try:
         text = data.decode("utf-8-sig")
@@ -109,17 +115,14 @@ def read_file(path: Path, problems: list[str]) -> Node:
     return root
 
 
-def _other_kind(path: Path, data: bytes) -> str:
-    """Return what a file is that is named like data or holds no text, with the cure; "" if none."""
+def _other_name(path: Path) -> str:
+    """Return what a file is that is named like data, with the cure; "" if it is not."""
     name = path.name.lower().removesuffix(".gz")
     init = "`dlx init {} --target COLUMN` writes a config for it"
     if name.endswith(_TABLES):
         return f"this is a table, not a config; {init.format(path)}"
     if name.endswith(_SPREADSHEETS):
         return f"this is a spreadsheet, not a config; save it as CSV; {init.format('FILE.csv')}"
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if b"\0" in data[:4096] and not is_utf16:
-        return "this is not text, and a config is; name a YAML file, and the data in its data.path"
     return ""
 
 

@@ -134,6 +134,7 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
     for beginning, rest in beginnings:
         try:
             with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", DlxWarning)
                 run = directory.find(beginning, runs_dir)
             is_several = run.read_info()["kind"] != "run"
         except RunError:
