@@ -30,7 +30,7 @@ from dlx.runs.files import (
     sync_directory,
     write_atomic,
 )
-from dlx.runs.info import blank, damage, describe, in_order
+from dlx.runs.info import MOST, blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
 from dlx.texts import LATEST, folded, name_problem
@@ -369,17 +369,16 @@ def _next_numbers(runs_dir: Path, family: Path) -> dict[str, int]:
     """Return the sequence number of a run in its family, and its ordinal among all runs."""
     infos = [run.read_info() for run in runs_of([family], [])]
     try:
-        content = (runs_dir / _COUNT).read_bytes()
+        content = read_plain(runs_dir / _COUNT)
         counted = int(content) if content.isdigit() and len(content) < 19 else None
-    except OSError:
+    except (OSError, RunError):
         counted = None
     if counted is None:  # deleted, damaged, or of a folder of an earlier version
         runs, _ = list_runs(runs_dir)
         counted = _largest("ordinal", [run.read_info() for run in runs])
-    return {
-        "sequence": 1 + _largest("sequence", infos),
-        "ordinal": 1 + max(counted, _largest("ordinal", infos)),
-    }
+    sequence, ordinal = _largest("sequence", infos), max(counted, _largest("ordinal", infos))
+    # A stranger's run may have the largest number that run.json may hold.
+    return {"sequence": min(1 + sequence, MOST), "ordinal": min(1 + ordinal, MOST)}
 
 
 def _largest(field: str, infos: list[dict[str, Any]]) -> int:

@@ -29,7 +29,7 @@ from dlx.nn.metrics import default_metrics
 from dlx.nn.network import Network
 from dlx.runs import checkpoints, make_directory
 from dlx.runs.checkpoints import Checkpoint
-from dlx.runs.files import finite
+from dlx.runs.files import finite, refuse_links
 from dlx.runs.locks import hold
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import encode_by_torch
@@ -90,6 +90,7 @@ def pretrain(
 
     Runs without stages are given back as they are. The folder of the cache is made if needed.
     """
+    refuse_links(cache)
     result = Pretrained(list(jobs), [[] for _ in jobs])
     learned: list[dict[str, Tensor]] = [{} for _ in jobs]
     keys = [""] * len(jobs)

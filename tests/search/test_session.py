@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -180,6 +181,25 @@ def test_the_storage_of_another_search_is_refused(tmp_path: Path) -> None:
     (second.path / "plan.json").write_bytes((first.path / "plan.json").read_bytes())
     with pytest.raises(RunError, match=r"plan.json is damaged, or was changed"):
         api.resume_search(second.path)
+
+
+def test_a_plan_that_was_deleted_is_no_new_search(ended: api.Search, tmp_path: Path) -> None:
+    path = shutil.copytree(ended.path, tmp_path / ended.path.name)
+    (path / "plan.json").unlink()
+    journal = (path / "journal.log").read_bytes()
+    with pytest.raises(RunError, match=r"plan.json, which says what was tried, was deleted; put"):
+        api.resume_search(path)
+    assert (path / "journal.log").read_bytes() == journal
+
+
+def test_another_name_of_the_journal_keeps_its_content(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_bytes(b"the user's own file")
+    (tmp_path / "journal.log").hardlink_to(own)
+    study = Study(tmp_path, [], "tpe", 0, [True])
+    study.restore(None, [])
+    study.tell([])
+    assert own.read_bytes() == b"the user's own file"
 
 
 def test_all_trials_diverged(tmp_path: Path) -> None:
