@@ -206,7 +206,8 @@ def _listed(runs_dir: Path, warnings: list[str]) -> tuple[list[_Listed], Callabl
                 stamp = [stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size]
                 entry, problems = known.get(place), list[str]()
                 if entry is None or entry["stamp"] != stamp:
-                    entry = _entry(RunDirectory(path), bases, problems) | {"stamp": stamp}
+                    entry = _entry(RunDirectory(path), bases, problems)
+                    entry["stamp"] = stamp
             except (DlxError, OSError) as error:
                 warnings.append(_said(path, error))
                 continue
