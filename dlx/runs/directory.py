@@ -311,11 +311,12 @@ def remove(run: RunDirectory) -> None:
     """
     path = run.path.absolute()
     run.read_info()
+    if path.is_symlink() or path.parent.is_symlink():
+        raise RunError(f"{run.path} is reached through a link: give the path of the run itself")
+    path = path.resolve()  # without ..
     pinned = tags_of(path, RunDirectory(path).runs_dir)
     if pinned:
         raise RunError(f"{run.path} is tagged {pinned[0]}: `dlx runs untag {pinned[0]}` first")
-    if path.is_symlink() or path.parent.is_symlink():
-        raise RunError(f"{run.path} is reached through a link: give the path of the run itself")
     with storage_errors(run.path, "remove"):
         with run.lock():
             # First, so that a removal that is cut off leaves no run that looks whole.

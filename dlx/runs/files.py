@@ -73,12 +73,14 @@ def read_plain(path: Path) -> bytes:
 
     Raises:
         FileNotFoundError, NotADirectoryError: there is none
-        RunError: it is a folder, a link, or a FIFO or socket
+        RunError: it is a folder, a link, or a FIFO, socket or device
         UnreadableError: the system does not give it
     """
     try:
         descriptor = open_plain(path, os.O_RDONLY)
         try:
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):  # which may have no end
+                raise _not_plain(path)
             with open(descriptor, "rb", closefd=False) as file:
                 return file.read()
         finally:

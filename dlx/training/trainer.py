@@ -61,6 +61,11 @@ class Trainable:
         """How much is logged: minimal, standard or full."""
         return self.config.log.level
 
+    @property
+    def mark(self) -> str:
+        """What tells it, whenever it goes on, from others that may have its name."""
+        raise NotImplementedError
+
     @staticmethod
     def trainer(jobs: Sequence[Any], *, is_new: bool) -> "Trainer":
         """Return the trainer of some that go together; new ones get their initial weights."""

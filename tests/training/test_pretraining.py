@@ -196,6 +196,17 @@ def test_a_damaged_entry_is_found_and_made_again(tmp_path: Path) -> None:
     assert all(start[name].equal(again.jobs[0].member.start[name]) for name in start)
 
 
+def test_the_entry_of_another_stage_is_told_and_made_again(tmp_path: Path) -> None:
+    start = done([job()], tmp_path).jobs[0].member.start
+    (first, second) = ([*(tmp_path / key).iterdir()] for key in keys_of(job()))
+    first[0].unlink()
+    shutil.copy(second[0], first[0].parent)
+    again = done([job()], tmp_path)
+    assert [each.reused for each in again.stages[0]] == [False, True]
+    assert any("is that of another stage" in warning for warning in again.warnings)
+    assert all(start[name].equal(again.jobs[0].member.start[name]) for name in start)
+
+
 def test_a_file_in_place_of_an_entry_is_told_and_a_link_refused(tmp_path: Path) -> None:
     cache, own = tmp_path / "cache", tmp_path / "own"
     done([job()], cache)
