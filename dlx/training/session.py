@@ -236,7 +236,7 @@ class Session(Listener):
             ended[name] = Ended(
                 outcome,
                 epochs=outcome.step / trainer.steps_per_epoch,
-                examples=trainer.examples,
+                examples=trainer.examples_at(outcome.step),  # perhaps within a block of steps
                 parameters=trainer.cohort.network.num_parameters(row),
                 seconds=self._seconds[name],
                 curve=self._curves.of(name),

@@ -147,7 +147,11 @@ class Trainer:
     @property
     def examples(self) -> int:
         """Training rows seen so far by each run."""
-        epochs, batches = divmod(self.step, self.steps_per_epoch)
+        return self.examples_at(self.step)
+
+    def examples_at(self, step: int) -> int:
+        """Return how many training rows a run has seen after some steps."""
+        epochs, batches = divmod(step, self.steps_per_epoch)
         return epochs * self.num_rows + batches * self.cohort.batch_size
 
     @property

@@ -9,7 +9,8 @@ import torch
 
 from dlx import api
 from dlx.api.ablation import CrashedError
-from dlx.errors import Interrupted
+from dlx.engine.native import NativeEngine
+from dlx.errors import DivergedError, Interrupted
 from dlx.runs.ablations import cohort_folder, read_cohort
 from dlx.tracking.metrics import of_cohort
 from dlx.training.session import Session
@@ -89,3 +90,21 @@ def test_a_group_that_does_not_fit_begins_again(
     halved = api.ablate(CONFIG, runs_dir=tmp_path / "halved")
     assert logged(halved.path) == STEPS
     assert_same_runs(halved.path, whole.path)
+
+
+def test_what_a_diverged_run_has_seen_does_not_depend_on_how_steps_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of steps of the native engine are as long as its speed says."""
+    config = {"data": "diabetes", "model": {"hidden": [4], "activation": "identity"}}
+    config |= {"optimizer": {"name": "sgd", "lr": 1e30}, "train": {"epochs": 3, "batch_size": 32}}
+    seen = []
+    for most in (1, 2, 1000):
+        cut = lambda self, left, most=most: min(left, most)
+        monkeypatch.setattr(NativeEngine, "steps_of_a_block", cut)
+        training = api.new_training(api.prepare(config), runs_dir=tmp_path / str(most))
+        with pytest.raises(DivergedError):
+            training.train()
+        info = api.load(training.path).info
+        seen.append((info["steps"], info["examples"], info["reason"]))
+    assert len(set(seen)) == 1, seen
