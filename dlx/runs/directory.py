@@ -394,10 +394,15 @@ def families(runs_dir: Path, warnings: list[str]) -> list[Path]:
 
 
 def directories(folder: Path, warnings: list[str]) -> list[Path]:
-    """Return the directories in a folder, hidden ones aside; [] if there is no such folder."""
+    """Return the directories in a folder, hidden ones aside; [] if there is no such folder.
+
+    They are sorted by name, so that of a run and its copies, which began at once, the same one is
+    meant everywhere: the one with the shortest name.
+    """
     try:
         with os.scandir(folder) as entries:
-            return [Path(e.path) for e in entries if e.is_dir() and not e.name.startswith(".")]
+            shown = [e for e in entries if e.is_dir() and not e.name.startswith(".")]
+        return [Path(e.path) for e in sorted(shown, key=lambda e: e.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
