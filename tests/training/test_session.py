@@ -43,7 +43,7 @@ def raised_at(step: int, error: Exception, most: int = 1) -> Callable[..., None]
 def logged(path: Path) -> dict[int, list[int]]:
     folder = cohort_folder(path, 1)
     cohort = read_cohort(folder)
-    assert cohort is not None
+    assert cohort is not None and len(cohort["metrics_digest"]) == 64
     return {n: [line["step"] for line in lines] for n, lines in of_cohort(folder, cohort).items()}
 
 
