@@ -323,6 +323,8 @@ class RunStore(_FolderStore):
     def _open(self, trainer: Trainer, position: int, step: int, is_evaluated: bool) -> None:
         """Write down what the run is made of, now that it is known to be possible."""
         metrics_file.check_position(self._run.metrics_path, position)
+        if position and METRICS in (self._run.read_info().get("digests") or {}):
+            self._run.read_file(METRICS)  # else a changed one would get a new digest
         files, fields = data_files(self._job), shared_fields(self._job, {})
         if self._change is not None:
             files["config.yaml"] = dump(self._job.config).encode()

@@ -164,6 +164,20 @@ def test_a_checkpoint_of_another_run_is_refused(change: str, tmp_path: Path) -> 
     assert (own / "run.json").read_bytes() == before
 
 
+def test_changed_lines_get_no_new_digest(tmp_path: Path) -> None:
+    """Each line has a right CRC, and one ends where the checkpoint stood."""
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    path = run.path / "metrics.jsonl"
+    content = path.read_bytes()
+    path.write_bytes(b"".join(reversed(content.splitlines(keepends=True))))
+    with pytest.raises(
+        RunError, match=r"metrics\.jsonl is damaged, or was changed after dlx wrote"
+    ):
+        api.resume(run.path, [LONGER])
+    path.write_bytes(content)
+    assert api.resume(run.path, [LONGER]).status == "completed"
+
+
 def test_a_checkpoint_whose_name_says_another_step_is_refused(tmp_path: Path) -> None:
     run = api.train(CONFIG, runs_dir=tmp_path)
     newest = max((run.path / "checkpoints").iterdir())
