@@ -138,13 +138,13 @@ def read_summary(directory: Path, name: str = SUMMARY) -> dict[str, Any]:
     """Return summary.json of an ablation or a search.
 
     Raises:
-        FileNotFoundError: there is none
-        RunError: it is damaged
+        FileNotFoundError: none was written
+        RunError: it is damaged, or was deleted
     """
-    path = directory / name
-    if not exists(path):
+    path, run = directory / name, RunDirectory(directory)
+    if not exists(path) and name not in (run.read_info().get("digests") or {}):
         raise FileNotFoundError(path)
-    content = RunDirectory(directory).read_file(name)
+    content = run.read_file(name)
     try:
         summary = parsed(content)
         if not isinstance(summary, dict) or not {"variants", "trials"} & set(summary):

@@ -308,6 +308,15 @@ def test_the_config_of_a_run_that_was_changed_is_not_its_whole_story(tmp_path: P
         api.prepare(run.path / "config.yaml")
 
 
+def test_a_cut_config_of_a_run_is_told_when_it_is_trained(tmp_path: Path) -> None:
+    """Without its last lines it is the config of another seed, as valid as before."""
+    path = api.train(CONFIG, ["seed=7"], runs_dir=tmp_path).path / "config.yaml"
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"\nseed:") + 1])
+    with pytest.warns(DlxWarning, match=r"config\.yaml was cut or changed after dlx wrote it, and"):
+        assert api.prepare(path).config.seed == 0
+
+
 def test_what_fails_before_it_goes_on_leaves_a_finished_run_as_it_was(tmp_path: Path) -> None:
     run = api.train(CONFIG, runs_dir=tmp_path)
     metrics = run.path / "metrics.jsonl"
