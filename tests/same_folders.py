@@ -6,7 +6,7 @@ from typing import Any
 
 from dlx.runs.info import CIRCUMSTANCES
 
-_ASIDE = {*CIRCUMSTANCES, "time", "crc", "digest", "digests", "metrics_bytes"}
+_ASIDE = {*CIRCUMSTANCES, "time", "crc", "digest", "digests", "metrics_bytes", "metrics_digest"}
 
 
 def assert_same(ours: Path, others: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from dlx.errors import DlxWarning, RunError
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import SUMMARY, read_summary
-from dlx.runs.files import matching
+from dlx.runs.files import exists, matching
 
 RULES = 4
 """The number of the present rules, `rules` in summary.json and plan.json; without one it is 1."""
@@ -46,10 +46,10 @@ def kept(directory: Path) -> Mapping[str, Any] | None:
 
 def _read(directory: Path, name: str) -> dict[str, Any] | None:
     """Return a summary; None if there is none, or if it is damaged."""
+    if not exists(directory / name):  # or it was deleted: it is about to be written anew
+        return None
     try:
         return read_summary(directory, name)
-    except FileNotFoundError:
-        return None
     except RunError as error:
         warnings.warn(f"left out: {error}", DlxWarning, stacklevel=2)
         return None

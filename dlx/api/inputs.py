@@ -44,13 +44,20 @@ def data_directory(data_dir: Path | str | None) -> Path:
 
 
 def _tell_of_changes(config: Path) -> None:
-    """Warn of the config of a run that went on with changes: it tells the last of them alone."""
+    """Warn of a run's config that is not as dlx wrote it, or tells the last changes alone."""
     run = RunDirectory(config.parent)
-    if config.name != run.config_path.name or not exists(run.info_path):
+    if not exists(run.info_path):
         return
     with contextlib.suppress(RunError):  # a config beside something else
-        entries = run.read_info().get("resumed") or []
-        if entries:
+        info = run.read_info()
+        if config.name in (info.get("digests") or {}) and exists(config):
+            try:
+                run.read_file(config.name)
+            except RunError:
+                words = f"{config} was cut or changed after dlx wrote it, and is taken as it is now"
+                warnings.warn(words, DlxWarning, stacklevel=3)
+        entries = info.get("resumed") or []
+        if entries and config.name == run.config_path.name:
             story = "; ".join(
                 f"it went on at step {entry['step']:,} with {' '.join(entry['changes'])}"
                 for entry in entries

@@ -314,10 +314,11 @@ def _write(ready: SearchPlan, run: RunDirectory, ended: Ended, show_test: bool) 
     document = summary.summary_of(ready, ended, show_test=show_test, command=_again(run))
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(run.path / TRIALS, texts.encoded(summary.trials_csv(ready, ended.progress.trials)))
+    files = {SUMMARY: texts.encoded(text) + b"\n"}
     if ended.best is not None:
-        write_atomic(run.path / BEST, summary.best_yaml(ready, ended.best).encode())
+        files = {BEST: summary.best_yaml(ready, ended.best).encode()} | files
     page.write(run.path, document, config_files.dump(ready.config))
-    run.write_files({SUMMARY: texts.encoded(text) + b"\n"})
+    run.write_files(files)
 
 
 def _again(run: RunDirectory) -> str:

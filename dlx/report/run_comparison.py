@@ -17,7 +17,7 @@ from dlx.report.run_list import IGNORED, differing
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import infos, read_index, read_summary
 from dlx.runs.directory import runs_of
-from dlx.runs.files import exists, matching
+from dlx.runs.files import exists, matching, refuse_links
 from dlx.training.finding import find, with_differences
 
 _ENDED = ("completed", "stopped_early", "diverged", "failed")
@@ -146,6 +146,7 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
         else:
             runs = [find(text, runs_dir)]
         for run in runs:
+            refuse_links(run.path)
             info, status = run.read_info(), run.status()
             if info["kind"] == "ablation":
                 yield from _members(run)

@@ -1,7 +1,7 @@
 """The list of runs: status, metrics, config, and of ablations the answer. Imports no torch.
 
-<runs_dir>/.index.json    what the list says of every run that does not train, with size and time of
-                          its run.json: a run whose run.json is another one is read again
+<runs_dir>/.index.json    what the list says of every run that does not train, with size and times
+                          of its run.json: a run whose run.json is another one is read again
 """
 
 import contextlib
@@ -202,14 +202,17 @@ def _listed(runs_dir: Path, warnings: list[str]) -> tuple[list[_Listed], Callabl
             place = f"{family.name}/{path.name}"
             try:
                 stat = (path / "run.json").stat()
-                entry = known.get(place)
-                if entry is None or entry["stamp"] != [stat.st_mtime_ns, stat.st_size]:
-                    entry = _entry(RunDirectory(path), bases, warnings)
-                    entry["stamp"] = [stat.st_mtime_ns, stat.st_size]
+                # Copies may have the times of their originals; when a file was changed is its own.
+                stamp = [stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size]
+                entry, problems = known.get(place), list[str]()
+                if entry is None or entry["stamp"] != stamp:
+                    entry = _entry(RunDirectory(path), bases, problems)
+                    entry["stamp"] = stamp
             except (DlxError, OSError) as error:
                 warnings.append(_said(path, error))
                 continue
-            if not entry["trains"]:
+            warnings += problems
+            if not entry["trains"] and not problems:  # which are told until they are mended
                 kept[place] = entry
             config = ChainMap(entry["changes"], bases.get(family.name, {}))
             place_of = {"run": str(path), "name": family.name, "id": path.name}

@@ -138,13 +138,13 @@ def read_summary(directory: Path, name: str = SUMMARY) -> dict[str, Any]:
     """Return summary.json of an ablation or a search.
 
     Raises:
-        FileNotFoundError: there is none
-        RunError: it is damaged
+        FileNotFoundError: none was written
+        RunError: it is damaged, or was deleted
     """
-    path = directory / name
-    if not exists(path):
+    path, run = directory / name, RunDirectory(directory)
+    if not exists(path) and name not in (run.read_info().get("digests") or {}):
         raise FileNotFoundError(path)
-    content = RunDirectory(directory).read_file(name)
+    content = run.read_file(name)
     try:
         summary = parsed(content)
         if not isinstance(summary, dict) or not {"variants", "trials"} & set(summary):
@@ -179,6 +179,9 @@ def read_cohort_file(folder: Path, cohort: Mapping[str, Any], name: str) -> byte
     if name == METRICS:
         content = content[: cohort["metrics_bytes"]]
         is_whole = len(content) == cohort["metrics_bytes"]
+        # Lines of another ablation are whole too; earlier versions kept no digest of them.
+        digest = cohort.get("metrics_digest")
+        is_whole = is_whole and digest in (None, documents.sha256(content))
     else:
         is_whole = documents.sha256(content) == cohort["digests"].get(name)
     if not is_whole:

@@ -1,6 +1,5 @@
 """Checkpoints: one safetensors file each, its SHA-256 in its name, the newest two kept."""
 
-import contextlib
 import hashlib
 import re
 import shutil
@@ -92,17 +91,27 @@ def newest_step(folder: Path) -> int | None:
 
 
 def clear(folder: Path) -> None:
-    """Delete the checkpoints in a folder, and the folder; nothing if there is none."""
+    """Delete the checkpoints in a folder, and the folder, or what is in its place, if anything."""
     if exists(folder):
         with storage_errors(folder, "remove"):
-            shutil.rmtree(folder)
+            if folder.is_dir():
+                shutil.rmtree(folder)
+            else:
+                folder.unlink()
 
 
 def _files(folder: Path) -> list[tuple[int, Path]]:
     """Return (step, path) of the checkpoints in a folder, newest first."""
     numbered = []
-    with contextlib.suppress(FileNotFoundError):
+    try:
         for path in folder.iterdir():
             if match := _NAME.fullmatch(path.name):
                 numbered.append((int(match.group(1)), path))
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        raise RunError(
+            f"{folder} is no folder, since there is a file in its place; put the folder back, or "
+            "delete the file"
+        ) from None
     return sorted(numbered, reverse=True)

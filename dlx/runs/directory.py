@@ -30,7 +30,7 @@ from dlx.runs.files import (
     sync_directory,
     write_atomic,
 )
-from dlx.runs.info import blank, damage, describe, in_order
+from dlx.runs.info import MOST, blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
 from dlx.texts import LATEST, folded, name_problem
@@ -311,11 +311,12 @@ def remove(run: RunDirectory) -> None:
     """
     path = run.path.absolute()
     run.read_info()
+    if path.is_symlink() or path.parent.is_symlink():
+        raise RunError(f"{run.path} is reached through a link: give the path of the run itself")
+    path = path.resolve()  # without ..
     pinned = tags_of(path, RunDirectory(path).runs_dir)
     if pinned:
         raise RunError(f"{run.path} is tagged {pinned[0]}: `dlx runs untag {pinned[0]}` first")
-    if path.is_symlink() or path.parent.is_symlink():
-        raise RunError(f"{run.path} is reached through a link: give the path of the run itself")
     with storage_errors(run.path, "remove"):
         with run.lock():
             # First, so that a removal that is cut off leaves no run that looks whole.
@@ -369,17 +370,16 @@ def _next_numbers(runs_dir: Path, family: Path) -> dict[str, int]:
     """Return the sequence number of a run in its family, and its ordinal among all runs."""
     infos = [run.read_info() for run in runs_of([family], [])]
     try:
-        content = (runs_dir / _COUNT).read_bytes()
+        content = read_plain(runs_dir / _COUNT)
         counted = int(content) if content.isdigit() and len(content) < 19 else None
-    except OSError:
+    except (OSError, RunError):
         counted = None
     if counted is None:  # deleted, damaged, or of a folder of an earlier version
         runs, _ = list_runs(runs_dir)
         counted = _largest("ordinal", [run.read_info() for run in runs])
-    return {
-        "sequence": 1 + _largest("sequence", infos),
-        "ordinal": 1 + max(counted, _largest("ordinal", infos)),
-    }
+    sequence, ordinal = _largest("sequence", infos), max(counted, _largest("ordinal", infos))
+    # A stranger's run may have the largest number that run.json may hold.
+    return {"sequence": min(1 + sequence, MOST), "ordinal": min(1 + ordinal, MOST)}
 
 
 def _largest(field: str, infos: list[dict[str, Any]]) -> int:
@@ -394,10 +394,15 @@ def families(runs_dir: Path, warnings: list[str]) -> list[Path]:
 
 
 def directories(folder: Path, warnings: list[str]) -> list[Path]:
-    """Return the directories in a folder, hidden ones aside; [] if there is no such folder."""
+    """Return the directories in a folder, hidden ones aside; [] if there is no such folder.
+
+    They are sorted by name, so that of a run and its copies, which began at once, the same one is
+    meant everywhere: the one with the shortest name.
+    """
     try:
         with os.scandir(folder) as entries:
-            return [Path(e.path) for e in entries if e.is_dir() and not e.name.startswith(".")]
+            shown = [e for e in entries if e.is_dir() and not e.name.startswith(".")]
+        return [Path(e.path) for e in sorted(shown, key=lambda e: e.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

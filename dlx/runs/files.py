@@ -73,12 +73,14 @@ def read_plain(path: Path) -> bytes:
 
     Raises:
         FileNotFoundError, NotADirectoryError: there is none
-        RunError: it is a folder, a link, or a FIFO or socket
+        RunError: it is a folder, a link, or a FIFO, socket or device
         UnreadableError: the system does not give it
     """
     try:
         descriptor = open_plain(path, os.O_RDONLY)
         try:
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):  # which may have no end
+                raise _not_plain(path)
             with open(descriptor, "rb", closefd=False) as file:
                 return file.read()
         finally:
@@ -301,8 +303,14 @@ class AppendFile:
 def _open_to_append(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     descriptor = open_plain(path, flags)
-    if os.fstat(descriptor).st_nlink > 1:  # another name's file, perhaps one of the user's own
+    if os.fstat(descriptor).st_nlink > 1:
         close_descriptor(descriptor)
-        write_atomic(path, read_plain(path))
+        part(path)
         descriptor = open_plain(path, flags)
     return descriptor
+
+
+def part(path: Path) -> None:
+    """Make a file that has other names, perhaps one of the user's own, a file for itself."""
+    if path.stat().st_nlink > 1:
+        write_atomic(path, read_plain(path))

@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any
 
 KINDS = ("run", "ablation", "search")
+MOST = 2**64 - 1  # that an integer may be, or its opposite
 STATUSES = ("running", "completed", "stopped_early", "interrupted", "diverged", "failed")
 
 _TYPES: dict[str, type | UnionType] = {
@@ -177,12 +178,12 @@ def damage(info: object) -> str | None:
 
 
 def _is_huge(value: Any) -> bool:
-    """Say whether an integer of more than 64 bits stands in a value."""
+    """Say whether an integer beyond `MOST` stands in a value."""
     if isinstance(value, Mapping):
         return any(map(_is_huge, value.values()))
     if isinstance(value, list):
         return any(map(_is_huge, value))
-    return isinstance(value, int) and value.bit_length() > 64
+    return isinstance(value, int) and abs(value) > MOST
 
 
 def _is_time(text: str | None) -> bool:

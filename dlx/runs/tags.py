@@ -29,10 +29,13 @@ def read_tags(runs_dir: Path) -> dict[str, Path]:
     path = runs_dir / _FILE
     try:
         tags = documents.read(path)["tags"]
+        for tag, folder in tags.items():
+            if Path(folder).is_absolute() or ".." in Path(folder).parts:
+                raise ValueError(f"{tag} leads out of the folder")
         return {tag: runs_dir / folder for tag, folder in tags.items()}
     except FileNotFoundError:
         return {}
-    except (RunError, KeyError, TypeError, AttributeError) as error:
+    except (RunError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise RunError(f"{path} is damaged: {error}; delete it and tag the runs again") from error
 
 
@@ -50,12 +53,8 @@ def tagged(tag: str, runs_dir: Path) -> Path:
 
 def tags_of(folder: Path, runs_dir: Path) -> list[str]:
     """Return the tags of the run in a folder, or of those of an ablation."""
-    own = folder.absolute()
-    return [
-        tag
-        for tag, path in read_tags(runs_dir).items()
-        if own == path.absolute() or own in path.absolute().parents
-    ]
+    own = folder.resolve()
+    return [tag for tag, path in read_tags(runs_dir).items() if path.resolve().is_relative_to(own)]
 
 
 def set_tag(folder: Path, tag: str, runs_dir: Path) -> Path | None:
@@ -73,6 +72,8 @@ def set_tag(folder: Path, tag: str, runs_dir: Path) -> Path | None:
     names = [path.name for path in runs_dir.iterdir()] if runs_dir.is_dir() else []
     if folded(tag) in map(folded, names):
         raise ConfigError(f"{tag!r} is the name of runs in {runs_dir}; choose another tag")
+    if ".." in folder.parts:
+        folder, runs_dir = folder.resolve(), runs_dir.resolve()
     if not folder.absolute().is_relative_to(runs_dir.absolute()):
         raise RunError(f"{folder} lies outside {runs_dir}; name its folder of runs by --runs-dir")
     make_directory(runs_dir)

@@ -65,14 +65,20 @@ class Progress:
 
     @classmethod
     def read(cls, directory: Path) -> "Progress":
-        """Return what plan.json says; nothing was chosen if it is not there.
+        """Return what plan.json says; nothing was chosen if it was never written.
 
         Raises:
-            RunError: it is damaged, or was changed
+            RunError: it is missing, damaged, or was changed
         """
+        run = RunDirectory(directory)
         if not exists(directory / PLAN):
+            if PLAN in (run.read_info().get("digests") or {}):
+                raise RunError(
+                    f"{directory / PLAN}, which says what was tried, was deleted; put it back, or "
+                    "start a new search"
+                )
             return cls()
-        document = documents.decode(RunDirectory(directory).read_file(PLAN), directory / PLAN)
+        document = documents.decode(run.read_file(PLAN), directory / PLAN)
         try:
             batches = [[Trial.of(trial) for trial in batch] for batch in document["batches"]]
             known = {k: document[k] for k in ("told", "journal", "cohorts", "runs", "judged")}

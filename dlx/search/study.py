@@ -17,7 +17,7 @@ import numpy as np
 
 from dlx.errors import ConfigError, RunError
 from dlx.runs import documents
-from dlx.runs.files import exists, storage_errors
+from dlx.runs.files import exists, part, storage_errors
 from dlx.search.space import Dimension, grid_values
 from dlx.search.trials import Trial
 
@@ -81,10 +81,12 @@ class Study:
                 f"{self._path} is damaged, or the storage of another search: its first "
                 f"{size:,} bytes do not have the SHA-256 that plan.json says; put it back"
             )
-        # What comes after was written when the process ended, and is written again.
-        if len(content) > size:
+        if content:
             with storage_errors(self._path):
-                os.truncate(self._path, size)
+                part(self._path)  # which Optuna appends to
+                # What comes after was written when the process ended, and is written again.
+                if len(content) > size:
+                    os.truncate(self._path, size)
         if self._sampler == "cmaes":  # whose state is not kept: it is reached again
             for trials in ended:
                 self.ask_again(trials)

@@ -1,5 +1,7 @@
 """From a config to everything that one run trains with, checked before anything is written."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from dlx.cohort import Cohort, Member
 from dlx.config import load as config_files
+from dlx.config.dump import to_plain
 from dlx.config.schema import RunConfig, resolved
 from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
@@ -67,6 +70,14 @@ class Job(Trainable):
             "pretraining_examples": sum(stage.epochs for stage in self.stages)
             * len(self.splits.unlabelled.train),
         }
+
+    @property
+    def mark(self) -> str:
+        """A SHA-256, in hexadecimal, of its data, model, optimizer and seed."""
+        model = to_plain(self.config.model)
+        model.pop("from_run", None)  # a path, which may change
+        plain = [model, to_plain(self.config.optimizer), self.config.seed, self.splits.fingerprint]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
     @staticmethod
     def trainer(jobs: "Sequence[Job]", *, is_new: bool) -> Trainer:

@@ -29,7 +29,7 @@ from dlx.nn.metrics import default_metrics
 from dlx.nn.network import Network
 from dlx.runs import checkpoints, make_directory
 from dlx.runs.checkpoints import Checkpoint
-from dlx.runs.files import finite
+from dlx.runs.files import finite, refuse_links
 from dlx.runs.locks import hold
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import encode_by_torch
@@ -90,6 +90,7 @@ def pretrain(
 
     Runs without stages are given back as they are. The folder of the cache is made if needed.
     """
+    refuse_links(cache)
     result = Pretrained(list(jobs), [[] for _ in jobs])
     learned: list[dict[str, Tensor]] = [{} for _ in jobs]
     keys = [""] * len(jobs)
@@ -133,9 +134,12 @@ def keys_of(job: Job) -> list[str]:
 
 
 def _load(folder: Path, warnings: list[str]) -> Checkpoint | None:
-    """Return an entry of the cache; None where it is not there, or damaged."""
+    """Return an entry of the cache; None where it is not there, damaged or of another stage."""
     try:
-        return checkpoints.load_newest(folder)
+        entry = checkpoints.load_newest(folder)
+        if entry is not None and entry.metadata.get("key") != folder.name:
+            raise RunError(f"{entry.path} is that of another stage")
+        return entry
     except RunError as error:
         warnings.append(f"pre-training is repeated: {error}")
         checkpoints.clear(folder)
@@ -160,6 +164,11 @@ class StageRun(Trainable):
     def config(self) -> RunConfig:
         """Of the run."""
         return self.job.config
+
+    @property
+    def mark(self) -> str:
+        """Its key."""
+        return self.key
 
     @property
     def stage(self) -> str:
@@ -286,6 +295,7 @@ class _StageStore(Store):
         for key, ended in runs.items():
             outcome, design = ended.outcome, self._runs[key].planned.design
             metadata = {
+                "key": key,
                 "status": outcome.status,
                 "reason": outcome.reason,
                 "records": self._records[key],

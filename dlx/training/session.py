@@ -3,11 +3,12 @@
 # K runs
 """
 
+import functools
 import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from dlx.errors import is_out_of_memory
+from dlx.errors import RunError, is_out_of_memory
 from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Curves, Evaluation
 from dlx.training.exactness import check, circumstances, threads_of
@@ -83,6 +84,8 @@ class Session(Listener):
             MemoryError: a single run does not fit into memory
         """
         saved = self._store.load()
+        if saved is not None:
+            self._check_whose(saved)
         with threads_of(None if "threads" in self._inexact else saved):
             return self._train(saved)
 
@@ -110,6 +113,24 @@ class Session(Listener):
             for observer in self._observers:
                 observer.close()
         return remarks
+
+    def _check_whose(self, saved: Checkpoint) -> None:
+        """Refuse a checkpoint of other runs, whose digest is right too; old ones have no marks."""
+        metadata = saved.metadata
+        names = metadata["trainer"]["members"]
+        names = {name for group in metadata.get("groups", [names]) for name in group}
+        marks = metadata.get("marks", {})
+        step = metadata.get("steps_before", 0) + metadata["trainer"]["step"]
+        are_here = names <= self._jobs.keys() and step == saved.step
+        if not are_here or any(marks.get(n, self._marks[n]) != self._marks[n] for n in names):
+            raise RunError(
+                f"{saved.path} is a checkpoint of another run, or of another step than its name "
+                "says; delete it to go on from the one before, or put its own in its place"
+            )
+
+    @functools.cached_property
+    def _marks(self) -> dict[str, str]:
+        return {name: job.mark for name, job in self._jobs.items()}
 
     def _restore(self, saved: Checkpoint) -> None:
         metadata = saved.metadata
@@ -215,7 +236,7 @@ class Session(Listener):
             ended[name] = Ended(
                 outcome,
                 epochs=outcome.step / trainer.steps_per_epoch,
-                examples=trainer.examples,
+                examples=trainer.examples_at(outcome.step),  # perhaps within a block of steps
                 parameters=trainer.cohort.network.num_parameters(row),
                 seconds=self._seconds[name],
                 curve=self._curves.of(name),
@@ -246,6 +267,7 @@ class Session(Listener):
             "groups": self._groups,
             "steps_before": self._steps_before,
             "group_start": self._group_start,
+            "marks": {name: self._marks[name] for group in self._groups for name in group},
             **circumstances(trainer.cohort.device, self._first.member.engine),
         }
         more_tensors, more = self._store.state()

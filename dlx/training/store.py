@@ -14,6 +14,7 @@ ablation/cohorts/<n>/            the runs of a cohort
 """
 
 import dataclasses
+import hashlib
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -322,6 +323,8 @@ class RunStore(_FolderStore):
     def _open(self, trainer: Trainer, position: int, step: int, is_evaluated: bool) -> None:
         """Write down what the run is made of, now that it is known to be possible."""
         metrics_file.check_position(self._run.metrics_path, position)
+        if position and METRICS in (self._run.read_info().get("digests") or {}):
+            self._run.read_file(METRICS)  # else a changed one would get a new digest
         files, fields = data_files(self._job), shared_fields(self._job, {})
         if self._change is not None:
             files["config.yaml"] = dump(self._job.config).encode()
@@ -505,7 +508,7 @@ class CohortStore(_FolderStore):
         """Write the files of all runs that have ended; cohort.json comes last."""
         if not self.fields:
             return
-        end = self._drop_unfinished()
+        end, digest = self._drop_unfinished()
         shared: list[dict[str, Any]] = []
         runs: list[dict[str, Any]] = []
         tensors: dict[str, Tensor] = {}
@@ -568,6 +571,7 @@ class CohortStore(_FolderStore):
             "shared": shared,
             "runs": runs,
             "metrics_bytes": end,
+            "metrics_digest": digest,
             "digests": {
                 WEIGHTS: weights_digest,
                 **{name: documents.sha256(content) for name, content in files.items()},
@@ -583,8 +587,12 @@ class CohortStore(_FolderStore):
         content = read_cohort_file(self.folder, self._saved, name)
         return weights.load(content, self.folder / name)[0]
 
-    def _drop_unfinished(self) -> int:
-        """Take the lines of runs that have not ended out of metrics.jsonl; return its length."""
+    def _drop_unfinished(self) -> tuple[int, str]:
+        """Take the lines of runs that have not ended out of metrics.jsonl.
+
+        Returns:
+            its length and SHA-256
+        """
         path, numbers = self.folder / METRICS, {m.number for m in self._members.values()}
         unfinished = numbers - {self._members[name].number for name in self.fields}
         self.close()
@@ -592,7 +600,8 @@ class CohortStore(_FolderStore):
             raise gone(path)
         if unfinished:
             write_atomic(path, metrics_file.without_runs(read_plain(path), unfinished))
-        return path.stat().st_size
+        with path.open("rb") as file:
+            return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
     def close(self) -> None:
         """Close metrics.jsonl."""

@@ -61,6 +61,11 @@ class Trainable:
         """How much is logged: minimal, standard or full."""
         return self.config.log.level
 
+    @property
+    def mark(self) -> str:
+        """What tells it, whenever it goes on, from others that may have its name."""
+        raise NotImplementedError
+
     @staticmethod
     def trainer(jobs: Sequence[Any], *, is_new: bool) -> "Trainer":
         """Return the trainer of some that go together; new ones get their initial weights."""
@@ -142,7 +147,11 @@ class Trainer:
     @property
     def examples(self) -> int:
         """Training rows seen so far by each run."""
-        epochs, batches = divmod(self.step, self.steps_per_epoch)
+        return self.examples_at(self.step)
+
+    def examples_at(self, step: int) -> int:
+        """Return how many training rows a run has seen after some steps."""
+        epochs, batches = divmod(step, self.steps_per_epoch)
         return epochs * self.num_rows + batches * self.cohort.batch_size
 
     @property

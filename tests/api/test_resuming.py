@@ -147,6 +147,47 @@ def test_fewer_epochs_than_a_killed_run_has_taken_are_refused(tmp_path: Path) ->
     assert (run.path / "config.yaml").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "change", ["seed=1", "model.activation=tanh", "optimizer.lr=0.3", "data.noise=0.4", "name=b"]
+)
+def test_a_checkpoint_of_another_run_is_refused(change: str, tmp_path: Path) -> None:
+    """Its digest is right, and it may fit; runs of one config and seed have the same bits."""
+    own, other = (
+        api.train(CONFIG | {"data": "moons", "name": "a"}, changes, runs_dir=tmp_path).path
+        for changes in ([], [change])
+    )
+    shutil.rmtree(own / "checkpoints")
+    shutil.copytree(other / "checkpoints", own / "checkpoints")
+    before = (own / "run.json").read_bytes()
+    with pytest.raises(RunError, match=r"safetensors is a checkpoint of another run.*delete it"):
+        api.resume(own, [LONGER])
+    assert (own / "run.json").read_bytes() == before
+
+
+def test_changed_lines_get_no_new_digest(tmp_path: Path) -> None:
+    """Each line has a right CRC, and one ends where the checkpoint stood."""
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    path = run.path / "metrics.jsonl"
+    content = path.read_bytes()
+    path.write_bytes(b"".join(reversed(content.splitlines(keepends=True))))
+    with pytest.raises(
+        RunError, match=r"metrics\.jsonl is damaged, or was changed after dlx wrote"
+    ):
+        api.resume(run.path, [LONGER])
+    path.write_bytes(content)
+    assert api.resume(run.path, [LONGER]).status == "completed"
+
+
+def test_a_checkpoint_whose_name_says_another_step_is_refused(tmp_path: Path) -> None:
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    newest = max((run.path / "checkpoints").iterdir())
+    newest.rename(newest.with_name(newest.name.replace("step=0000000", "step=0000001")))
+    with pytest.raises(RunError, match=r"or of another step than its name says; delete it"):
+        api.resume(run.path, ["train.epochs=9"])
+    max((run.path / "checkpoints").iterdir()).unlink()
+    assert api.resume(run.path, [LONGER]).status == "completed"
+
+
 def test_without_a_checkpoint_a_run_does_not_begin_anew_under_another_config(
     tmp_path: Path,
 ) -> None:
@@ -265,6 +306,15 @@ def test_the_config_of_a_run_that_was_changed_is_not_its_whole_story(tmp_path: P
     )
     with pytest.warns(DlxWarning, match=told):
         api.prepare(run.path / "config.yaml")
+
+
+def test_a_cut_config_of_a_run_is_told_when_it_is_trained(tmp_path: Path) -> None:
+    """Without its last lines it is the config of another seed, as valid as before."""
+    path = api.train(CONFIG, ["seed=7"], runs_dir=tmp_path).path / "config.yaml"
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"\nseed:") + 1])
+    with pytest.warns(DlxWarning, match=r"config\.yaml was cut or changed after dlx wrote it, and"):
+        assert api.prepare(path).config.seed == 0
 
 
 def test_what_fails_before_it_goes_on_leaves_a_finished_run_as_it_was(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from dlx.errors import ConfigError, RunError
 from dlx.report.run_comparison import compare, gather
 from dlx.runs import RunDirectory
+from tests.report.ablation_folder import make_ablation
 from tests.report.runs_on_disk import write_run
 
 
@@ -53,6 +55,34 @@ def test_a_metric_that_no_run_has_is_named(tmp_path: Path) -> None:
         match=r"no run has 'dev\.cots'; did you mean 'dev\.cost'\?.* dev\.accuracy, dev",
     ):
         compare(["xor"], tmp_path, "dev.cots")
+
+
+@pytest.mark.parametrize(
+    ("put", "words"),
+    [
+        (
+            lambda path: path.unlink(),
+            r"summary\.json is missing: not saved yet, or deleted; resume",
+        ),
+        (
+            lambda path: (path.unlink(), path.symlink_to("/nowhere")),
+            r"summary\.json is a link, which dlx does not follow",
+        ),
+    ],
+)
+def test_an_ablation_whose_summary_is_gone_gets_no_other_baseline(
+    put: Callable[[Path], object], words: str, tmp_path: Path
+) -> None:
+    path = make_ablation(tmp_path, {"relu": 0.9, "tanh": 0.8})
+    content = (path / "summary.json").read_bytes()
+    RunDirectory(path).write_files({"summary.json": content})
+    baseline = compare([path.parent.name], tmp_path)["baseline"]
+    put(path / "summary.json")
+    with pytest.raises(RunError, match=words):
+        compare([path.parent.name], tmp_path)
+    (path / "summary.json").unlink(missing_ok=True)
+    (path / "summary.json").write_bytes(content)
+    assert compare([path.parent.name], tmp_path)["baseline"] == baseline
 
 
 def test_what_cannot_be_read_is_told_where_nothing_is_left(tmp_path: Path) -> None:

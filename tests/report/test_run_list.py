@@ -1,6 +1,7 @@
 """The list of runs, and its index."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from dlx.errors import ConfigError, DlxError, RunError
 from dlx.report.run_list import summaries
+from dlx.runs import RunDirectory
 from tests.report.ablation_folder import make_ablation
 from tests.report.runs_on_disk import write_run
 
@@ -104,6 +106,34 @@ def test_damaged_files_of_a_run_leave_it_in_the_list(runs_dir: Path) -> None:
     assert [run["status"] for run in listed.runs][:2] == ["interrupted", "interrupted"]
     said = "\n".join(listed.warnings)
     assert "empty is not a run" in said and "the config of" in said
+
+
+def test_a_damaged_config_is_told_until_it_is_put_back(runs_dir: Path) -> None:
+    whole = summaries(runs_dir)
+    (runs_dir / ".index.json").unlink()
+    config = next((runs_dir / "other").iterdir()) / "config.yaml"
+    content = config.read_bytes()
+    config.write_bytes(content[:-9])
+    for _ in range(2):
+        [told] = summaries(runs_dir).warnings
+        assert told.startswith("the config of")
+    config.write_bytes(content)
+    assert summaries(runs_dir, columns=["model.hidden"]).warnings == []
+    assert summaries(runs_dir) == whole
+
+
+@pytest.mark.parametrize("time", [0, 4_102_444_800])
+def test_a_run_that_was_copied_over_another_with_the_same_time_is_read_again(
+    time: int, runs_dir: Path
+) -> None:
+    run = RunDirectory(next((runs_dir / "other").iterdir()))
+    os.utime(run.info_path, (time, time))
+    assert [run["steps"] for run in summaries(runs_dir, "other").runs] == [100]
+    size = run.info_path.stat().st_size
+    run.write_info(steps=200)
+    os.utime(run.info_path, (time, time))
+    assert run.info_path.stat().st_size == size
+    assert [run["steps"] for run in summaries(runs_dir, "other").runs] == [200]
 
 
 def test_an_ablation_has_its_answer(tmp_path: Path) -> None:

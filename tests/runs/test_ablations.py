@@ -120,6 +120,13 @@ def test_every_file_of_a_cohort_is_checked(ablation: Path) -> None:
             read_cohort_file(folder, cohort, name)
     (folder / "metrics.jsonl").write_bytes(metrics + b"of runs that are being trained\n")
     assert read_cohort_file(folder, cohort, "metrics.jsonl") == metrics
+    known = cohort | {"metrics_digest": documents.sha256(metrics)}
+    assert read_cohort_file(folder, known, "metrics.jsonl") == metrics
+    lines = metrics.splitlines(keepends=True)  # of another ablation: whole, of the same length
+    (folder / "metrics.jsonl").write_bytes(b"".join(lines[::-1]))
+    assert len(set(lines)) > 1
+    with pytest.raises(RunError, match=r"metrics\.jsonl is damaged, or was changed"):
+        read_cohort_file(folder, known, "metrics.jsonl")
     (folder / "weights.safetensors").write_bytes(b"of which there is no digest")
     with pytest.raises(RunError, match=r"weights\.safetensors is damaged"):
         read_cohort_file(folder, cohort, "weights.safetensors")

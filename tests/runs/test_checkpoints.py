@@ -164,6 +164,16 @@ def test_what_a_killed_save_left_is_deleted_by_the_next(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("place", ["cohort/checkpoints", "cohort"])
+def test_a_file_in_place_of_the_folder_or_of_the_one_above(place: str, tmp_path: Path) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).touch()
+    folder = tmp_path / "cohort" / "checkpoints"
+    for look in (checkpoints.load_newest, checkpoints.newest_step):
+        with pytest.raises(RunError, match=r"checkpoints is no folder.*put the folder back"):
+            look(folder)
+
+
 @pytest.mark.slow(*SAVING)
 def test_killed_while_saving(tmp_path: Path) -> None:
     for delay in (0.0, 0.004, 0.017):

@@ -1,5 +1,7 @@
 """A clock that is set back, set forward or stands still changes neither order nor names."""
 
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import pytest
 
 from dlx.report.run_list import summaries
 from dlx.runs import RunDirectory, directory
+from dlx.runs.info import MOST
 from tests.cli.conftest import Command, dlx
 
 __all__ = ["dlx"]
@@ -90,3 +93,26 @@ def test_an_age_below_0_is_told(
     assert ended.code == 0
     assert "clock was changed" in ended.out
     assert " -" not in ended.out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_count_that_is_no_file_is_made_again(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    """Nothing waits for somebody to write into it, or reads what has no end."""
+    first = RunDirectory.create(tmp_path, "a", config="")
+    (tmp_path / ".count").unlink()
+    make(tmp_path / ".count")
+    last = RunDirectory.create(tmp_path, "a", config="")
+    assert (tmp_path / ".count").read_text() == "2"
+    assert [run.path for run in directory.list_runs(tmp_path)[0]] == [last.path, first.path]
+
+
+def test_the_largest_number_of_a_run_spoils_no_later_one(tmp_path: Path) -> None:
+    first = RunDirectory.create(tmp_path, "a", config="")
+    first.write_info(sequence=MOST, ordinal=MOST)
+    for _ in range(2):
+        last = RunDirectory.create(tmp_path, "a", config="")
+        assert last.read_info()["ordinal"] == last.read_info()["sequence"] == MOST
+    assert directory.find("a", tmp_path).path == last.path

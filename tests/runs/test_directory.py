@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 
 from dlx.config.load import load
 from dlx.errors import ConfigError, DlxWarning, RunError, RunInUseError, StorageError
+from dlx.report.run_list import summaries
 from dlx.runs import AppendFile, RunDirectory, check_name, list_runs, remove, timestamp, weights
 from dlx.runs import directory as module
 from dlx.runs.directory import check_case, find
@@ -437,6 +439,15 @@ def test_a_name_that_may_mean_a_run_that_cannot_be_read(tmp_path: Path) -> None:
         run.info_path.write_text("{")
     with pytest.raises(RunError, match=r"no run 'latest' can be read: .*run\.json is damaged"):
         find("latest", tmp_path)
+
+
+def test_of_a_run_and_its_copies_a_name_means_the_run(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "a", config="")
+    copies = [run.path.with_name(run.path.name + end) for end in ("-copy", " (2)", "0")]
+    for copy in copies:
+        shutil.copytree(run.path, copy)
+    assert find("a", tmp_path).path == find("latest", tmp_path).path == run.path
+    assert summaries(tmp_path).runs[0]["run"] == str(run.path)
 
 
 def test_find_what_is_not_there(tmp_path: Path) -> None:

@@ -131,3 +131,10 @@ def test_an_error_of_a_close_is_told_where_something_was_written(tmp_path: Path)
     with pytest.raises(StorageError, match=r"cannot write .*log: Bad file descriptor"):
         file.close()
     file.close()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no such device")
+def test_a_device_without_end_is_not_read() -> None:
+    """In a folder of runs it may stand in place of any file."""
+    with pytest.raises(RunError, match=r"/dev/zero is a special file, which dlx does not follow"):
+        read_plain(Path("/dev/zero"))

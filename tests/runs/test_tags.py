@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dlx.errors import ConfigError, RunError
+from dlx.report.run_list import summaries
 from dlx.runs import RunDirectory, remove
 from dlx.runs.tags import is_tag, read_tags, remove_tag, set_tag, tagged, tags_of
 from dlx.training.finding import find, find_run, which
@@ -51,6 +52,34 @@ def test_a_tagged_run_is_not_deleted(runs: list[RunDirectory], tmp_path: Path) -
         find("churn@production", tmp_path)
     remove_tag("churn@production", tmp_path)
     remove(runs[1])
+
+
+def test_another_way_to_a_tagged_run_leads_to_its_tag(
+    runs: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = runs[0].path
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    ways = (
+        own.parent / own.name / ".." / own.name,
+        tmp_path / ".." / tmp_path.name / "churn" / own.name,
+        tmp_path / "link" / "churn" / own.name,
+    )
+    set_tag(ways[0], "churn@production", tmp_path)
+    assert read_tags(tmp_path.resolve()) == {"churn@production": own.resolve()}
+    monkeypatch.chdir(own)
+    for way in (*ways, Path(), Path("..") / own.name):
+        with pytest.raises(RunError, match=r"is tagged churn@production"):
+            remove(RunDirectory(way))
+    assert runs[0].info_path.exists()
+
+
+@pytest.mark.parametrize("folder", ["/etc", "../other/run", "churn/../../run"])
+def test_a_tag_that_leads_out_of_the_folder_is_damage(
+    folder: str, runs: list[RunDirectory], tmp_path: Path
+) -> None:
+    (tmp_path / ".tags.json").write_text(f'{{"tags": {{"churn@production": "{folder}"}}}}')
+    with pytest.raises(RunError, match=r"tags.json is damaged: churn@production leads out of the"):
+        summaries(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from dlx import api, plugins
 from dlx.api.searching import CrashedError
 from dlx.config import load as config_files
-from dlx.errors import ConfigError, DivergedError, Interrupted, RunError, StorageError
+from dlx.errors import ConfigError, DivergedError, DlxWarning, Interrupted, RunError, StorageError
 from dlx.runs.ablations import read_index
 from dlx.search.directory import Progress
 from dlx.search.session import best_of
@@ -72,7 +74,7 @@ def test_the_files(ended: api.Search) -> None:
     assert names >= {"run.json", "search.yaml", "plan.json", "journal.log", "index.json"}
     assert names >= {"best.yaml", "trials.csv", "summary.json", "report.html", "figures"}
     assert ended.info["kind"] == "search" and ended.status == "completed"
-    assert set(ended.info["digests"]) == {"search.yaml", "plan.json", "summary.json"}
+    assert set(ended.info["digests"]) == {"search.yaml", "plan.json", "best.yaml", "summary.json"}
     best = config_files.load(ended.best)
     known = ended.summary["best"]["settings"]
     assert best.optimizer.lr == known["optimizer.lr"] and best.search is None
@@ -180,6 +182,38 @@ def test_the_storage_of_another_search_is_refused(tmp_path: Path) -> None:
     (second.path / "plan.json").write_bytes((first.path / "plan.json").read_bytes())
     with pytest.raises(RunError, match=r"plan.json is damaged, or was changed"):
         api.resume_search(second.path)
+
+
+def test_a_plan_that_was_deleted_is_no_new_search(ended: api.Search, tmp_path: Path) -> None:
+    path = shutil.copytree(ended.path, tmp_path / ended.path.name)
+    (path / "plan.json").unlink()
+    journal = (path / "journal.log").read_bytes()
+    with pytest.raises(RunError, match=r"plan.json, which says what was tried, was deleted; put"):
+        api.resume_search(path)
+    assert (path / "journal.log").read_bytes() == journal
+
+
+def test_a_cut_best_config_is_told_when_it_is_trained(ended: api.Search, tmp_path: Path) -> None:
+    path = shutil.copytree(ended.path, tmp_path / ended.path.name) / "best.yaml"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        api.prepare(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"\nseed:") + 1])
+    with pytest.warns(
+        DlxWarning, match=r"best\.yaml was cut or changed after dlx wrote it, and is"
+    ):
+        api.prepare(path)
+
+
+def test_another_name_of_the_journal_keeps_its_content(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_bytes(b"the user's own file")
+    (tmp_path / "journal.log").hardlink_to(own)
+    study = Study(tmp_path, [], "tpe", 0, [True])
+    study.restore(None, [])
+    study.tell([])
+    assert own.read_bytes() == b"the user's own file"
 
 
 def test_all_trials_diverged(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Greedy pre-training: the course's steps, stages side by side, the cache, stop and go on."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,14 @@ import torch
 from dlx import api
 from dlx.data.selection import Examples
 from dlx.engine.evaluation import NativeEvaluation
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, RunError
 from dlx.nn.layers.boltzmann import HiddenSpec
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.runs.locks import hold
 from dlx.training import pretraining
 from dlx.training.job import Job
-from dlx.training.pretraining import Pretrained, pretrain
+from dlx.training.pretraining import Pretrained, keys_of, pretrain
 from dlx.training.records import Progress
 from dlx.training.session import Stopped
 from dlx.training.trainer import Trainer
@@ -193,6 +194,31 @@ def test_a_damaged_entry_is_found_and_made_again(tmp_path: Path) -> None:
     assert sorted(each.reused for each in again.stages[0]) == [False, True]
     assert any("pre-training is repeated" in warning for warning in again.warnings)
     assert all(start[name].equal(again.jobs[0].member.start[name]) for name in start)
+
+
+def test_the_entry_of_another_stage_is_told_and_made_again(tmp_path: Path) -> None:
+    start = done([job()], tmp_path).jobs[0].member.start
+    (first, second) = ([*(tmp_path / key).iterdir()] for key in keys_of(job()))
+    first[0].unlink()
+    shutil.copy(second[0], first[0].parent)
+    again = done([job()], tmp_path)
+    assert [each.reused for each in again.stages[0]] == [False, True]
+    assert any("is that of another stage" in warning for warning in again.warnings)
+    assert all(start[name].equal(again.jobs[0].member.start[name]) for name in start)
+
+
+def test_a_file_in_place_of_an_entry_is_told_and_a_link_refused(tmp_path: Path) -> None:
+    cache, own = tmp_path / "cache", tmp_path / "own"
+    done([job()], cache)
+    (entry, *_) = keys_of(job())
+    shutil.rmtree(cache / entry)
+    (cache / entry).touch()
+    again = done([job()], cache)
+    assert any(f"{entry} is no folder" in warning for warning in again.warnings)
+    (cache / entry).rename(own)
+    (cache / entry).symlink_to(own)
+    with pytest.raises(RunError, match=f"{entry} is a link, which dlx does not follow"):
+        done([job()], cache)
 
 
 @pytest.mark.parametrize("engine", ["torch", "native"])

@@ -9,7 +9,8 @@ import torch
 
 from dlx import api
 from dlx.api.ablation import CrashedError
-from dlx.errors import Interrupted
+from dlx.engine.native import NativeEngine
+from dlx.errors import DivergedError, Interrupted
 from dlx.runs.ablations import cohort_folder, read_cohort
 from dlx.tracking.metrics import of_cohort
 from dlx.training.session import Session
@@ -42,7 +43,7 @@ def raised_at(step: int, error: Exception, most: int = 1) -> Callable[..., None]
 def logged(path: Path) -> dict[int, list[int]]:
     folder = cohort_folder(path, 1)
     cohort = read_cohort(folder)
-    assert cohort is not None
+    assert cohort is not None and len(cohort["metrics_digest"]) == 64
     return {n: [line["step"] for line in lines] for n, lines in of_cohort(folder, cohort).items()}
 
 
@@ -89,3 +90,21 @@ def test_a_group_that_does_not_fit_begins_again(
     halved = api.ablate(CONFIG, runs_dir=tmp_path / "halved")
     assert logged(halved.path) == STEPS
     assert_same_runs(halved.path, whole.path)
+
+
+def test_what_a_diverged_run_has_seen_does_not_depend_on_how_steps_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of steps of the native engine are as long as its speed says."""
+    config = {"data": "diabetes", "model": {"hidden": [4], "activation": "identity"}}
+    config |= {"optimizer": {"name": "sgd", "lr": 1e30}, "train": {"epochs": 3, "batch_size": 32}}
+    seen = []
+    for most in (1, 2, 1000):
+        cut = lambda self, left, most=most: min(left, most)
+        monkeypatch.setattr(NativeEngine, "steps_of_a_block", cut)
+        training = api.new_training(api.prepare(config), runs_dir=tmp_path / str(most))
+        with pytest.raises(DivergedError):
+            training.train()
+        info = api.load(training.path).info
+        seen.append((info["steps"], info["examples"], info["reason"]))
+    assert len(set(seen)) == 1, seen
