@@ -261,7 +261,8 @@ class _Builder:
         try:
             return _SCALARS.get(node.tag, str)(node.value)
         except ValueError:
-            self.complain(node, f"{node.value[:40]!r} is not a number that can be read")
+            cure = "quote it if it is a text"
+            self.complain(node, f"{node.value[:40]!r} is not a number that can be read; {cure}")
             return None
 
     def mapping(self, node: yaml.MappingNode) -> dict[str, Node]:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar, Union
 
 from annotated_types import Le, Lt
 from pydantic import (
+    AfterValidator,
     AllowInfNan,
     BaseModel,
     BeforeValidator,
@@ -32,6 +33,8 @@ ModelType = TypeVar("ModelType", bound=BaseModel)
 
 # Of a number of things without a bound of its own; beyond it, arithmetic elsewhere overflows.
 MOST = 10**12
+# Of a number without a bound of its own: single precision, in which networks compute, has no more.
+MOST_FLOAT = 3e38
 
 # What the names of branches begin with that pydantic puts into the path of an error; no key does.
 TAG = "\0branch "
@@ -67,9 +70,9 @@ def not_allowed(allowed: str, near: list[str]) -> PydanticCustomError:
 
 @dataclass(frozen=True)
 class Most:
-    """The bound of an integer's size that is told of only where one exceeds it."""
+    """The bound of a number's size that is told of only where one exceeds it."""
 
-    size: int
+    size: int | float
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -81,9 +84,10 @@ class Most:
     ) -> dict[str, Any]:
         return {**handler(schema), "maximum": self.size}
 
-    def _check(self, value: int) -> int:
+    def _check(self, value: float) -> float:
         if abs(value) > self.size:
-            raise rule(f"received {shown(value)}; at most {self.size:,} can be used here")
+            size = f"{self.size:,}" if isinstance(self.size, int) else f"{self.size:g}"
+            raise rule(f"received {shown(value)}; at most {size} can be used here")
         return value
 
 
@@ -101,9 +105,11 @@ def checked(annotation: Any, default: Any = None) -> Any:
         ]
     elif kind in (int, float, str, bool):
         metadata = [Strict(), *[AllowInfNan(False)] * (kind is float), *metadata]
+        bounded = any(isinstance(item, Le | Lt | Most) for item in first.constraints)
         if kind is int:
-            bounded = any(isinstance(item, Le | Lt | Most) for item in first.constraints)
             metadata += [BeforeValidator(_integral), *[Most(MOST)] * (not bounded)]
+        elif kind is float:
+            metadata += [AfterValidator(_unsigned_zero), *[Most(MOST_FLOAT)] * (not bounded)]
     elif kind in (list, tuple, dict):
         generic: Any = kind
         base = generic[tuple(item if item is ... else checked(item) for item in first.arguments)]
@@ -142,6 +148,10 @@ def _checked_model(model: Any) -> Any:
 
 def _integral(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _unsigned_zero(value: float) -> float:
+    return value + 0.0  # -0.0 is a deviation below 0 to NumPy
 
 
 def _without_tuples(value: Any) -> Any:

@@ -339,7 +339,7 @@ def _sizes(dataset: Dataset, wanted: dict[str, int | float], num_rows: int) -> t
     if num_dev + num_test >= num_rows:
         raise DataError(
             f"data.split: dev takes {num_dev} and test {num_test} of the {num_rows} rows of "
-            f"{dataset.name} that can be split: none is left to train on"
+            f"{dataset.name} that can be split: none is left to train on; take fewer"
         )
     return num_dev, num_test
 

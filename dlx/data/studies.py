@@ -31,7 +31,7 @@ def set_aside(dataset: Dataset, rows: Rows, share: int | float, seed: int) -> Ro
     if count >= len(rows.train):
         raise DataError(
             f"data.train_dev: takes {count} of the {len(rows.train)} training rows of "
-            f"{dataset.name}: none is left to train on"
+            f"{dataset.name}: none is left to train on; take fewer"
         )
     generator = randomness.generator("train_dev", seed)
     if dataset.table is not None and dataset.table.groups is not None:

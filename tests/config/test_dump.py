@@ -12,6 +12,7 @@ from dlx import registry
 from dlx.config.dump import to_plain, to_yaml
 from dlx.config.load import RunConfig, dump, load
 from dlx.config.nodes import read_value
+from dlx.config.sections import MOST_FLOAT
 from tests.data.needed import needed
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -33,7 +34,7 @@ anything = st.recursive(
 def configs(draw):
     names = {kind: st.sampled_from(registry.names(kind)) for kind in registry.MODULES}
     source, splits = draw(names["data"]), st.sampled_from(["auto", {"dev": 3}])
-    positive = st.floats(1e-300, 1e300)
+    positive = st.floats(1e-300, MOST_FLOAT)
     train = draw(st.sampled_from([{"epochs": 3}, {"steps": 7}]))
     train["batch_size"] = draw(st.integers(1, 10**12) | st.just("all"))
     train["clip_norm"] = draw(st.none() | positive)

@@ -139,7 +139,7 @@ def test_aliases_that_explode(tmp_path):
         ("? [1]\n: 2", "c.yaml:1: keys are strings, this one is not"),
         ("a: &x {b: 1}\nc:\n  <<: *x", "c.yaml:3: c: merge keys (<<) are not YAML 1.2; use `ext"),
         ("a: !!int abc", "c.yaml:1: a: 'abc' is not a number that can be read"),
-        ("a: " + "9" * 5000, "is not a number that can be read"),
+        ("a: " + "9" * 5000, "is not a number that can be read; quote it if it is a text"),
         ('a: "x\\0y"', r"c.yaml:1: a: 'x\x00y' holds the character U+0000; remove it"),
     ],
 )

@@ -241,6 +241,7 @@ HUGE = {
         r"received an integer of about 4001 digits; at most 9,223,372,036,854,775,807",
     ),
     "optimizer.lr": (10**400, r"received an integer of about 401 digits \(allowed: a number > 0\)"),
+    "optimizer.weight_decay": (1e39, r"weight_decay: received 1e\+39; at most 3e\+38 can be used"),
     "log.every": (f"1{'0' * 5000} steps", r"log\.every: received '10{54,}\.\.\. \(allowed"),
     "train.device": (f"cuda:{'1' * 5000}", r"train\.device: received 'cuda:1+\.\.\."),
     "data.fold": ({"number": 1, "of": 10**30}, r"data\.fold\.of: received 10{30}; at most"),
@@ -264,6 +265,11 @@ def test_huge_numbers_are_refused_by_their_keys(key):
     config[section] = {**config.get(section, {}), option: value} if option else value
     with pytest.raises(ConfigError, match=said):
         load(config)
+
+
+def test_a_zero_has_no_sign():
+    config = load({"data": "moons", "optimizer": {"name": "adam", "weight_decay": -0.0}})
+    assert str(config.optimizer.weight_decay) == "0.0"
 
 
 @pytest.mark.parametrize("text", ["9" * 9999, f"0x{'f' * 9999}", f"0o{'7' * 9999}"])

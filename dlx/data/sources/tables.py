@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from sys import float_info
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import MinLen
 from pydantic import field_validator
 
-from dlx.config.sections import Section, checked_model, option, rule
+from dlx.config.sections import Most, Section, checked_model, option, rule
 from dlx.config.types import Text
 from dlx.data.dataset import Dataset
 from dlx.data.tables.build import Missing, Roles, build
@@ -31,7 +32,8 @@ DateFormat = Annotated[
     str, Text(r"(?s)auto|.*%.*", "auto or a format such as '%d/%m/%Y'", ("auto", "%d/%m/%Y"))
 ]
 Formats = DateFormat | Annotated[list[DateFormat], MinLen(1)]
-Marks = list[str | int | float]  # texts, or numbers, that mean a missing value
+# Texts, or numbers, that mean a missing value: that of some programs is the largest number.
+Marks = list[str | int | Annotated[float, Most(float_info.max)]]
 
 
 @checked_model

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,10 @@ from dlx.report.figures import log_scale
 from dlx.report.search.words import Summary, in_words, judged_words
 from dlx.search.space import Dimension, dimensions
 
-if TYPE_CHECKING:
-    pass
-
 _LEFT = 0.9  # inches, of axes with a label
 _LOST = {"pruned": (GREY, "|"), "diverged": (VERMILLION, "x"), "failed": (INK, "x")}
 _SPREAD = 3.0  # quartile ranges below the median: worse values leave the picture
+_AT_THE_EDGE = "Values far worse than the others are drawn at the edge."
 _MOST_LINES = 400  # of parallel coordinates: the best ones
 
 
@@ -117,6 +115,7 @@ def _history(summary: Summary) -> list[Drawing]:
     room = 0.06 * (high - low or 1.0)
     axes.set_ylim(low - room, high + room)
     axes.set_xlim(0.5, len(summary["trials"]) + 0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel(_axis_label(name), fontsize=9)
     style.label_below(axes, "trial")
     # Above: in any corner there may be trials.
@@ -124,7 +123,7 @@ def _history(summary: Summary) -> list[Drawing]:
     caption = (
         "Each dot is a trial, the mean over its seeds; the line is the best so far. The thin lines "
         "divide batches: the trials of a batch were chosen together, from what was known before. "
-        "Values far worse than the others are drawn at the edge."
+        f"{_AT_THE_EDGE}"
     )
     return [Drawing("history", "How the search went", caption, figure)]
 
@@ -179,7 +178,7 @@ def _parallel(summary: Summary) -> list[Drawing]:
     caption = (
         "A line is a trial: it crosses each axis at the trial's value, and ends at its "
         f"{in_words(name)}. The lighter the line, the better the trial; the thick one is the best. "
-        "Where light lines meet, a value matters; where they spread, it does not."
+        f"Where light lines meet, a value matters; where they spread, it does not. {_AT_THE_EDGE}"
     )
     return [Drawing("parallel", "Which values do well", caption, figure)]
 
@@ -247,6 +246,11 @@ def _front(summary: Summary) -> list[Drawing]:
             [[_factor(n) * trial["measured"][n] for n in names] for trial in done], float
         )
         is_front = np.array([trial["number"] in summary["front"] for trial in done])
+        low, high = _limits(points[:, 1], summary["rising"][down])
+        # A small network may be far worse than most and not be beaten: it is never left out.
+        low = min([low, *points[is_front, 1]])
+        high = max([high, *points[is_front, 1]])
+        points[:, 1] = np.clip(points[:, 1], low, high)
         axes.plot(*points[~is_front].T, "o", color=GREY, alpha=0.5, markersize=4, label="trial")
         axes.plot(*points[is_front].T, "o", color=BLUE, markersize=6, label="not beaten")
         if len(pairs) == 1:
@@ -258,9 +262,8 @@ def _front(summary: Summary) -> list[Drawing]:
         axes.plot(*points[judged].T, "*", color=VERMILLION, markersize=13, label="judged")
         if points[:, 0].min() > 0 and points[:, 0].max() > 20 * points[:, 0].min():
             log_scale(axes, "x")
-        limits = _limits(points[:, 1], summary["rising"][down])
-        room = 0.06 * (limits[1] - limits[0] or 1.0)
-        axes.set_ylim(limits[0] - room, limits[1] + room)
+        room = 0.06 * (high - low or 1.0)
+        axes.set_ylim(low - room, high + room)
         style.label_below(axes, _axis_label(names[0]))
         axes.set_ylabel(_axis_label(names[1]), fontsize=9)
         if column == 0:
@@ -270,7 +273,7 @@ def _front(summary: Summary) -> list[Drawing]:
         "A dot is a trial within all bounds. No trial is at least as good as a blue one in every "
         "objective, and better in one (the Pareto front): which of these to take is a question of "
         "taste. The star is judged: it has the best "
-        f"{in_words(summary['metric'])} of them."
+        f"{in_words(summary['metric'])} of them. {_AT_THE_EDGE}"
     )
     return [Drawing("front", "The trials that no other one beats", caption, figure)]
 
