@@ -189,13 +189,7 @@ def _broken_off(directory: RunDirectory, number: int) -> Interrupted:
 
 
 def _diverged(job: jobs.Job, directory: RunDirectory) -> DivergedError:
-    reason = directory.read_info()["reason"]
-    if reason.startswith("pre-training"):
-        cure = "try a lower pretrain.optimizer.lr or another model.init"
-    else:
-        limit = "a line search" if job.member.optimizer.traits.searches else "train.clip_norm"
-        cure = f"try a lower optimizer.lr, {limit} or another model.init"
-    return DivergedError(f"{reason}; {cure} ({directory.path})")
+    return DivergedError(f"{job.divergence(directory.read_info()['reason'])} ({directory.path})")
 
 
 def new_training(job: jobs.Job, *, runs_dir: Path | str = RUNS_DIR) -> Training:

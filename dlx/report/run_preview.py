@@ -3,6 +3,7 @@
 from typing import Any
 
 from dlx.cohort import Cohort
+from dlx.errors import DivergedError
 from dlx.nn.layers import Spec
 from dlx.nn.passes import Pass
 from dlx.training.job import Job
@@ -28,7 +29,8 @@ def preview(job: Job) -> dict[str, Any]:
 
     So what training would fail in, fails here.
     """
-    rehearse([job])
+    for reason in rehearse([job]).values():
+        raise DivergedError(job.divergence(reason))
     cohort = Cohort([job.member], job.batch_size, device=job.device)
     batch = job.first_batch(job.examples()["train"])
     cohort.initialize(batch[0])

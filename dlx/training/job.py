@@ -79,6 +79,13 @@ class Job(Trainable):
         plain = [model, to_plain(self.config.optimizer), self.config.seed, self.splits.fingerprint]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
+    def divergence(self, reason: str) -> str:
+        """Return the reason of a divergence with its cure."""
+        if reason.startswith("pre-training"):
+            return f"{reason}; try a lower pretrain.optimizer.lr or another model.init"
+        limit = "a line search" if self.member.optimizer.traits.searches else "train.clip_norm"
+        return f"{reason}; try a lower optimizer.lr, {limit} or another model.init"
+
     @staticmethod
     def trainer(jobs: "Sequence[Job]", *, is_new: bool) -> Trainer:
         """Return the trainer of runs that go together; new ones get their initial weights.

@@ -6,7 +6,7 @@ of the stages before has made of theirs.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -15,45 +15,63 @@ from dlx.training.job import Job
 from dlx.training.pretraining import StageRun
 from dlx.training.process import matmul_precision
 from dlx.training.session import Session, Stopped
-from dlx.training.store import Store
+from dlx.training.store import Ended, Store
 from dlx.training.trainer import Trainable, Trainer
 
 
-def rehearse(jobs: Sequence[Job]) -> None:
+def rehearse(jobs: Sequence[Job]) -> dict[str, str]:
     """Evaluate the initial weights of runs that go together, and make their first step.
 
     Stages of pre-training come first, once for runs whose stages are alike. Nothing is written.
-    Raises whatever training would raise there.
+    Returns why runs diverge before that step, by name; raises whatever training would raise there.
     """
     with matmul_precision(jobs[0].config.train.matmul_precision):
-        learned: dict[str, dict[str, Tensor]] = {}
+        learned: dict[str, tuple[dict[str, Tensor], str]] = {}
+        reasons: dict[str, str] = {}
+        begun = []
         for job in jobs:
-            if job.stages and (alike := repr(job.stages)) not in learned:
-                learned[alike] = _first_steps(job)
-        _started([j.begun_from(learned[repr(j.stages)]) if j.stages else j for j in jobs])
+            if job.stages:
+                alike = repr(job.stages)
+                learned[alike] = learned.get(alike) or _first_steps(job)
+                tensors, reason = learned[alike]
+                job = job.begun_from(tensors)
+                reasons |= {job.member.name: reason} if reason else {}
+            begun.append(job)
+        return _started(begun).reasons | reasons
 
 
-def _first_steps(job: Job) -> dict[str, Tensor]:
-    """Return what a step of each stage has made of its layers."""
+def _first_steps(job: Job) -> tuple[dict[str, Tensor], str]:
+    """Return what a step of each stage has made of its layers, and why one diverged, or ""."""
     learned: dict[str, Tensor] = {}
+    failure = ""
     for stage in job.stages:
-        trainer = _started([StageRun(job, stage, stage.words, dict(learned))])
-        learned |= networks.learned(stage.design, trainer.cohort.network.run_state(0))
-    return learned
+        kept = _started([StageRun(job, stage, stage.words, dict(learned))])
+        learned |= networks.learned(stage.design, kept.trainer.cohort.network.run_state(0))
+        for reason in kept.reasons.values():
+            failure = failure or f"pre-training, {stage.words}: {reason}"
+    return learned, failure
 
 
-def _started(jobs: Sequence[Trainable]) -> Trainer:
+def _started(jobs: Sequence[Trainable]) -> "_Kept":
     """Return the trainer of runs or stages after their first step, if they make any."""
     store = _Kept()
     with contextlib.suppress(Stopped):
         Session(jobs, store, stop=lambda: store.trainer.step > 0).train()
-    return store.trainer
+    return store
 
 
 class _Kept(Store):
-    """Keeps the trainer; nothing is written."""
+    """Keeps the trainer, and why runs diverged; nothing is written."""
 
     trainer: Trainer
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
+        """Keep the reasons."""
+        diverged = {name: run for name, run in runs.items() if run.outcome.status == "diverged"}
+        self.reasons |= {name: run.outcome.reason for name, run in diverged.items()}
 
     def begin(self, trainer: Trainer) -> int | None:
         """Keep the trainer."""

@@ -393,6 +393,7 @@ def test_folds_are_runs_of_their_own(tmp_path: Path) -> None:
     assert found["identical"]
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_steps_to_a_threshold_and_success_are_told(tmp_path: Path) -> None:
     ended = ablate(
         tmp_path,

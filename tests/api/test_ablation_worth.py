@@ -56,6 +56,7 @@ def test_variants_are_judged_by_it(ended: api.Ablation) -> None:
     assert not any(name.startswith("test.") for name in rows[0])
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_variants_are_judged_by_the_fine_tuned_error_too(ended: api.Ablation) -> None:
     found = ended.result()["also"]["dev.fine_tuned_error"]
     assert found["rising"] is False
@@ -98,6 +99,7 @@ def test_a_run_alone_is_worth_the_same_and_another_value_is_told(ended: api.Abla
     assert found["metrics"] == pytest.approx(0.5)
 
 
+@pytest.mark.slow(*ABLATIONS)
 def test_seeds_are_added_and_ended_runs_kept(ended: api.Ablation) -> None:
     before = ended.summary["variants"][1]["metrics"]["dev"]["probe_accuracy"]["values"]
     more = api.resume_ablation(ended.path, seeds="3")

@@ -146,6 +146,7 @@ def test_a_run_of_an_ablation_is_drawn_on_demand(tmp_path: Path) -> None:
     assert "reconstruction" in names(api.figures(first))
 
 
+@pytest.mark.slow(*PICTURES)
 def test_pictures_need_the_data_the_weights_and_a_folder(tmp_path: Path) -> None:
     rows = "".join(f"{row % 7},{row % 5},{row % 3}\n" for row in range(40))
     table = tmp_path / "t.csv"

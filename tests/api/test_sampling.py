@@ -39,6 +39,7 @@ def test_a_variational_autoencoder_decodes_standard_normal_codes(runs: dict[str,
     assert not np.array_equal(rows, run.sample(300, seed=6))
 
 
+@pytest.mark.slow(*LEARNING)
 def test_an_rbm_is_sampled_in_the_units_of_the_data(runs: dict[str, dlx.Run]) -> None:
     run = runs["rbm"]
     rows = run.sample(9, seed=2, steps=4)

@@ -98,7 +98,7 @@ def test_a_table_that_has_changed_is_not_evaluated(dlx: Command, sales: pd.DataF
         (["data.encoding=ascii"], 3, "row 2: byte 0xeb is not ascii; name its encoding"),
         (["data.task=classification"], 3, "are no classes; name another target"),
         (["data.target=city", "data.task=regression"], 3, "row 2, column 'city': "),
-        (["data.split.dev=400"], 3, "none is left to train on"),
+        (["data.split.dev=400"], 3, "none is left to train on; take fewer"),
     ],
 )
 def test_bad_tables(

@@ -179,6 +179,18 @@ def test_dry_run_of_what_cannot_be_trained(dlx: Command) -> None:
     assert "0 steps" in ended.out
 
 
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_dry_run_of_what_diverges_at_once_says_what_training_says(
+    dlx: Command, engine: str
+) -> None:
+    words = ["train", "xor", "model.init={name: constant, value: 3e38}", f"train.engine={engine}"]
+    dry, trained = dlx(*words, "--dry-run"), dlx(*words, "--quiet")
+    assert (dry.code, dry.out, trained.code) == (5, "", 5)
+    said = dry.err.removesuffix("\n")
+    assert trained.err.startswith(f"{said} (runs")
+    assert "is the first with values that are not finite; try a lower optimizer.lr" in said
+
+
 LATE = '''
 import dlx
 from dlx.nn.metrics import RIGHT

@@ -266,6 +266,7 @@ def test_export_goes_into_the_run(dlx: Command, trained: Path, tmp_path: Path) -
     ]
 
 
+@pytest.mark.slow(*EXPORT)
 def test_onnx(dlx: Command, trained: Path) -> None:
     pytest.importorskip("onnxscript", reason="needs dlx[onnx]")
     from onnx.reference import ReferenceEvaluator  # pyright: ignore[reportMissingImports]

@@ -8,6 +8,7 @@ import pytest
 
 from dlx.config.shipped import shipped
 from dlx.registry import MODULES
+from tests import guarded
 from tests.cli.conftest import Command
 
 HEAVY = ("matplotlib", "scipy", "sklearn", "pandas", "tensorboard")
@@ -27,7 +28,6 @@ import sys
 from dlx.cli.without_torch import leave_out_torch
 leave_out_torch()
 from dlx.cli import main
-from tests.guarded import COMMANDS
 for name in sys.argv[1:]:
     main(["config", "show", name])
 """
@@ -67,7 +67,7 @@ def test_runs_are_listed_and_deleted_without_torch(dlx: Command, tmp_path: Path)
     assert not list((tmp_path / "runs" / "xor").glob("*"))
 
 
-@pytest.mark.slow(*COMMANDS)
+@pytest.mark.slow(*guarded.COMMANDS)
 def test_shipped_configs_are_shown_as_with_torch(dlx: Command, tmp_path: Path) -> None:
     names = list(shipped())
     ended = run(SHOW, *names, cwd=tmp_path)
@@ -75,7 +75,7 @@ def test_shipped_configs_are_shown_as_with_torch(dlx: Command, tmp_path: Path) -
     assert ended.stdout == "".join(dlx("config", "show", name).out for name in names)
 
 
-@pytest.mark.slow(*COMMANDS)
+@pytest.mark.slow(*guarded.COMMANDS)
 @pytest.mark.parametrize("option", ["--plugin=extra.py", "--allow-code"])
 def test_code_of_a_users_has_torch(option: str, tmp_path: Path) -> None:
     (tmp_path / "extra.py").write_text("import torch\n\nHALF = torch.ones(2) / 2\n")

@@ -267,6 +267,12 @@ def test_huge_numbers_are_refused_by_their_keys(key):
         load(config)
 
 
+def test_a_mark_of_missing_values_may_be_the_largest_number():
+    marks = [-1.7976931348623157e308]
+    data = {"name": "csv", "path": "a.csv", "target": "y", "missing_values": marks}
+    assert load({"data": data}).data.missing_values == marks
+
+
 def test_a_zero_has_no_sign():
     config = load({"data": "moons", "optimizer": {"name": "adam", "weight_decay": -0.0}})
     assert str(config.optimizer.weight_decay) == "0.0"

@@ -135,8 +135,8 @@ def test_the_split_of_a_seed_stays_as_it_is():
     [
         ({"dev": 60, "test": 40}, DataError, "dev takes 60 and test 40 of the 100 rows .* train"),
         ({"dev": 1000}, DataError, "dev takes 1000 and test 20 of the 100 rows of made"),
-        ({"dev": 0.5, "test": 0.5}, DataError, "none is left to train on"),
-        ({"dev": 1.0}, DataError, "none is left to train on"),
+        ({"dev": 0.5, "test": 0.5}, DataError, "none is left to train on; take fewer"),
+        ({"dev": 1.0}, DataError, "none is left to train on; take fewer"),
         ({"dev": 0.004}, DataError, "0.004 of the 100 rows of made is less than half a row"),
         ({"dev": -1}, ConfigError, r"data\.split\.dev: received -1"),
         ({"test": 1.5}, ConfigError, r"data\.split\.test: received 1\.5; a fraction"),

@@ -140,7 +140,7 @@ def test_no_prediction_for_what_theory_does_not_know(job: MakeJob, options: dict
 
 
 def test_states_that_overflow_have_no_prediction(job: MakeJob) -> None:
-    init = {"name": "normal", "std": 1e80}
+    init = {"name": "normal", "std": 3e38}
     model = {"name": "recurrent", "cell": "rnn", "activation": "relu", "recurrent_init": init}
     inspected = inspect(job(**model))
     assert inspected["layers"][0]["steps"]["variance"]["predicted"] is None

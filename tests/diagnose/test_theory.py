@@ -127,6 +127,6 @@ def test_no_prediction_for_what_theory_does_not_know(job: MakeJob, model: dict[s
 
 
 def test_a_signal_that_overflows_has_no_prediction(job: MakeJob) -> None:
-    init = {"name": "normal", "std": 1e80}
+    init = {"name": "normal", "std": 3e38}
     inspected = inspect(job(hidden=[50] * 8, activation="relu", init=init))
     assert inspected["layers"][-2]["variance"]["predicted"] is None

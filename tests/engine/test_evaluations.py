@@ -44,6 +44,7 @@ from tests.cohorts import (
     task,
 )
 from tests.engine.networks import covered, mixed
+from tests.guarded import TOGETHER
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -268,7 +269,13 @@ def _mixtures() -> list[tuple[Task, list[Member]]]:
     return [*mixtures, *((own, [measured(own, network)]) for own, network in _networks().values())]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(way, marks=pytest.mark.slow(*TOGETHER)) if way == "level v2" else way
+        for way in WAYS
+    ],
+)
 def test_bits_do_not_depend_on_how_they_are_computed(
     monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

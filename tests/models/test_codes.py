@@ -19,7 +19,7 @@ from dlx.models.plain import from_torch, to_torch
 from dlx.nn.passes import Pass
 from dlx.training.evaluation import evaluate
 from tests.cohorts import assert_same_run, bits, built, grouped, member, reconstruction, rows, train
-from tests.guarded import TOGETHER
+from tests.guarded import EXPORT, TOGETHER
 from tests.laws.test_stop_anywhere import assert_resumes
 from tests.plain_loop import assert_plain
 
@@ -405,6 +405,7 @@ CONFIG: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow(*EXPORT)
 @pytest.mark.parametrize("options", ["k_sparse={k: 1, alpha: 2}", "variational={}"])
 def test_a_code_survives_files_and_exports(options: str, tmp_path: Path) -> None:
     run = dlx.train(CONFIG, [f"model.{options}"], runs_dir=tmp_path / "runs")

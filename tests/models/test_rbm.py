@@ -32,7 +32,7 @@ from tests.cohorts import (
     train,
     trainer_of,
 )
-from tests.guarded import TOGETHER
+from tests.guarded import LEARNING, TOGETHER
 from tests.laws.test_stop_anywhere import assert_resumes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -277,6 +277,7 @@ def test_early_stopping_chooses_a_machine_by_its_reconstructions() -> None:
     assert ready.member.stop_metric == "stop.cost"
 
 
+@pytest.mark.slow(*LEARNING)
 def test_a_gaussian_machine_learns_where_the_data_are(tmp_path: Path) -> None:
     run = dlx.train(CONFIG, runs_dir=tmp_path / "runs")
     assert run.design.head.output_name == "identity"

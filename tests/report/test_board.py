@@ -20,6 +20,7 @@ from dlx.tracking.evaluations import Record
 from dlx.tracking.tracker import Tracker
 from tests.cohorts_on_disk import START, Row, add_cohort
 from tests.cohorts_on_disk import make_ablation as make_cohorts
+from tests.guarded import PICTURES
 from tests.report.ablation_folder import make_ablation
 from tests.tracking.evaluated import as_written, series
 from tests.tracking.event_files import accumulate, scalars
@@ -240,6 +241,7 @@ def test_only_the_runs_of_the_best_are_derived(ablation: Path, tmp_path: Path) -
     assert board.derive(ablation) == 6
 
 
+@pytest.mark.slow(*PICTURES)
 def test_what_a_killed_process_has_half_written_is_not_taken_for_whole(ablation: Path) -> None:
     board.derive(ablation)
     runs = [ablation / folder / "seed=0" for folder in ("relu", "tanh")]

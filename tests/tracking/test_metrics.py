@@ -254,13 +254,13 @@ def test_every_flipped_byte_of_a_cohort_is_noticed(ablation: Path) -> None:
     try:
         for _, damaged in flipped(content, 0, content.index(b"\n")):
             path.write_bytes(damaged)
-            with pytest.raises(RunError, match=r"metrics\.jsonl:1: damaged line"):
+            with pytest.raises(RunError, match=r"metrics\.jsonl is damaged, or was changed"):
                 of_cohort(folder, cohort)
             with pytest.raises(RunError, match=r"metrics\.jsonl:1: damaged line"):
                 of_run(damaged, 4, path)  # whose lines are others
         for _, damaged in flipped(content, len(content) - 1, len(content)):
             path.write_bytes(damaged)
-            with pytest.raises(RunError, match=r"metrics\.jsonl is damaged: no line ends at byte"):
+            with pytest.raises(RunError, match=r"metrics\.jsonl is damaged"):
                 of_cohort(folder, cohort)
         path.write_bytes(content[:-1])
         with pytest.raises(RunError, match=r"metrics\.jsonl is damaged.*put it back"):

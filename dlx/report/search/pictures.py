@@ -83,6 +83,8 @@ def _verdict(summary: Summary) -> list[Drawing]:
 
 def _history(summary: Summary) -> list[Drawing]:
     """Draw the first objective of every trial in order, and the best one so far."""
+    from matplotlib.ticker import MaxNLocator
+
     name, factor = summary["objectives"][0], _factor(summary["objectives"][0])
     done = [trial for trial in summary["trials"] if trial["state"] == "completed"]
     if not done:
@@ -115,7 +117,7 @@ def _history(summary: Summary) -> list[Drawing]:
     room = 0.06 * (high - low or 1.0)
     axes.set_ylim(low - room, high + room)
     axes.set_xlim(0.5, len(summary["trials"]) + 0.5)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(_axis_label(name), fontsize=9)
     style.label_below(axes, "trial")
     # Above: in any corner there may be trials.

@@ -8,6 +8,7 @@ from PIL import Image
 from dlx import api
 from dlx.errors import DlxWarning
 from dlx.report.ablation import reconstructions
+from tests.guarded import PICTURES
 
 CONFIG = {
     "name": "noise",
@@ -76,6 +77,7 @@ def test_there_are_none_where_weights_are_gone_or_rows_are_no_images(
     assert not (table.path / "figures" / "reconstructions.png").exists()
 
 
+@pytest.mark.slow(*PICTURES)
 def test_variants_stand_below_the_rows_that_they_saw(tmp_path: Path) -> None:
     """One variant tells classes apart, one reconstructs a table, two see other images."""
     ablation = {

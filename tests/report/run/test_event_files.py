@@ -53,6 +53,7 @@ def test_the_graph_leads_from_the_inputs_past_every_layer_to_the_cost(folder: Pa
     assert nodes[f"1 {activation} 8"].attr["W[1]"].s == b"[8, 2]"
 
 
+@pytest.mark.slow(*PICTURES)
 def test_no_run_is_listed_that_has_no_curves(folder: Path) -> None:
     assert not list(newest(folder).glob("events*"))
 
