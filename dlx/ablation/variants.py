@@ -20,6 +20,9 @@ MAX_RUNS = 100_000
 BASE = "base"
 _LONGEST_OF_EQUALS = 3  # values of a list of equal ones that is written in full
 
+MOST_PROBLEMS = 20  # after which no more variants are looked at
+NOT_ALL = " (the variants that come after this one were not looked at)"
+
 Settings = dict[str, Any]
 
 
@@ -59,6 +62,8 @@ def expand(config: RunConfig) -> list[Resolved]:
             resolved = config_files.assign(base, in_order(settings))
         except ConfigError as error:
             problems += [f"variant {name!r}: {line}" for line in str(error).split("\n")]
+            if len(problems) >= MOST_PROBLEMS:
+                raise ConfigError("\n".join(problems) + NOT_ALL) from None
             continue
         text = _text(resolved)
         if text in by_config:
@@ -166,7 +171,10 @@ def _combinations(section: AblationConfig) -> list[Settings]:
     if design == "zip":
         if len({len(of) for of in values.values()}) > 1:
             counts = ", ".join(f"{key} has {len(of)}" for key, of in values.items())
-            raise ConfigError(f"ablation.vary: design zip takes lists of one length, but {counts}")
+            raise ConfigError(
+                f"ablation.vary: design zip takes lists of one length, but {counts}; "
+                "give each key as many values, or write ablation.design: grid"
+            )
         rows = zip(*values.values(), strict=True)
     else:
         rows = itertools.product(*values.values())

@@ -106,7 +106,8 @@ def _numbers(key: str, text: str) -> list[Any]:
         return list(range(int(low), int(high) + step, step))
     if spacing == "log" and low * high <= 0:
         raise ConfigError(
-            f"{key}: {text!r}: for equal ratios both ends have to have the same sign and not be 0"
+            f"{key}: {text!r}: for equal ratios both ends have to have the same sign and not be 0; "
+            "name others, or write linear in place of log"
         )
     number = int(count)
     if number > _MOST:

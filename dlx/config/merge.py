@@ -16,6 +16,7 @@ from dlx.config.words import shown
 from dlx.errors import ConfigError
 
 _LONGEST_CHAIN = 20  # of files that extend each other
+_LONGEST_PLACE = 80  # signs of an option in a message
 
 
 def merge(base: Node, over: Node, annotation: Any = RunConfig) -> Node:
@@ -102,6 +103,7 @@ def override(
     """
     for text in overrides:
         where = (options or {}).get(text, f"override {shown(text)}")
+        where = where if len(where) <= _LONGEST_PLACE else f"{where[:_LONGEST_PLACE]}..."
         key, equals, value = text.partition("=")
         path = key.split(".")
         if not equals or not all(path):

@@ -70,7 +70,10 @@ class _Dotted(KeyMarker):
     def _check(self, key: str) -> str:
         if key not in self.others and self.meaning(key) is None:
             if (section := key.split(".")[0]) in ("name", *COMPARING):
-                raise rule(f"unknown key of a run: {section} is of all runs together")
+                raise rule(
+                    f"unknown key of a run: {section} is of all runs together; name a key of one "
+                    "run, such as optimizer.lr"
+                )
             raise PydanticCustomError("unknown_key", "unknown key")
         return key
 

@@ -278,3 +278,10 @@ def test_files_are_called_by_what_differs_in_their_paths(tmp_path):
     assert names_of("a.csv", "b.csv") == ["path=a.csv", "path=b.csv"]
     assert names_of("a/rows.csv", "b/rows.csv") == ["path=a/rows.csv", "path=b/rows.csv"]
     assert names_of("a.csv") == ["path=a.csv"]
+
+
+def test_of_many_wrong_variants_the_first_are_told():
+    ready = config({"model.dropout": [0.1, *[2 + place for place in range(300)]]})
+    with pytest.raises(ConfigError, match=r"were not looked at\)$") as caught:
+        expand(ready)
+    assert len(str(caught.value).split("\n")) == 20

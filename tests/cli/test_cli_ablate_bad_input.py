@@ -21,6 +21,12 @@ def rows(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_an_option_of_thousands_of_digits_is_cut_in_the_message(dlx: Command) -> None:
+    ended = dlx("ablate", "xor", "--seeds", "9" * 5000)
+    assert ended.code == 2 and "--seeds 999" in ended.err
+    assert max(map(len, ended.err.splitlines())) < 300
+
+
 def test_one_seed(dlx: Command, tmp_path: Path) -> None:
     ended = dlx("ablate", "iris", *VARIED, "--seeds", 1)
     assert (ended.code, ended.out) == (2, "")
