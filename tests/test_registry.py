@@ -12,7 +12,7 @@ import pytest
 from dlx import registry
 from dlx.errors import ConfigError
 from dlx.traits import TRAITS, ActivationTraits, Traits
-from tests.guarded import COMMANDS
+from tests.guarded import IMPORTS
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_every_entry_is_documented(kind: str) -> None:
                 assert option.default is not Parameter.empty, (name, option.name)
 
 
-@pytest.mark.slow(*COMMANDS)
+@pytest.mark.slow(*IMPORTS)
 def test_nothing_heavy_is_imported_before_a_name_is_looked_up() -> None:
     program = (
         "import sys, dlx.registry; assert 'torch' not in sys.modules; "

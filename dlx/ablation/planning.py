@@ -19,11 +19,10 @@ from dlx.ablation.sizes import Size, largest_cohort, parts, processes, size_of
 from dlx.ablation.statistics.sequential import FIRST, planned_looks
 from dlx.ablation.variants import (
     MAX_RUNS,
-    MOST_PROBLEMS,
-    NOT_ALL,
     Resolved,
     expand,
     find_baseline,
+    refuse_many,
     refuse_seed,
     show,
 )
@@ -189,8 +188,7 @@ def check(plan: Plan, runs: Iterable[PlannedRun]) -> None:
             choice = "" if run.arm.choice is None else f" ({show(dict(run.arm.choice))})"
             name = f"variant {run.arm.variant!r}{choice}"
             problems |= dict.fromkeys(f"{name}: {line}" for line in str(error).split("\n"))
-            if len(problems) >= MOST_PROBLEMS:
-                raise ConfigError("\n".join(problems) + NOT_ALL) from None
+            refuse_many(problems)
     if problems:
         raise ConfigError("\n".join(problems))
 

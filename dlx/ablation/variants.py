@@ -4,7 +4,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,7 @@ from dlx.errors import ConfigError, did_you_mean
 MAX_RUNS = 100_000
 BASE = "base"
 _LONGEST_OF_EQUALS = 3  # values of a list of equal ones that is written in full
-
-MOST_PROBLEMS = 20  # after which no more variants are looked at
-NOT_ALL = " (the variants that come after this one were not looked at)"
+_MOST_PROBLEMS = 20  # after which no more variants are looked at
 
 Settings = dict[str, Any]
 
@@ -62,8 +60,7 @@ def expand(config: RunConfig) -> list[Resolved]:
             resolved = config_files.assign(base, in_order(settings))
         except ConfigError as error:
             problems += [f"variant {name!r}: {line}" for line in str(error).split("\n")]
-            if len(problems) >= MOST_PROBLEMS:
-                raise ConfigError("\n".join(problems) + NOT_ALL) from None
+            refuse_many(problems)
             continue
         text = _text(resolved)
         if text in by_config:
@@ -81,6 +78,14 @@ def expand(config: RunConfig) -> list[Resolved]:
     if twice is not None:
         raise ConfigError(f"ablation.vary: two variants are called {twice!r}; remove or rename one")
     return variants
+
+
+def refuse_many(problems: Collection[str]) -> None:
+    """Raise ConfigError where so much is wrong that the variants after it need no look."""
+    if len(problems) >= _MOST_PROBLEMS:
+        raise ConfigError(
+            "\n".join(problems) + " (the variants that come after this one were not looked at)"
+        )
 
 
 def _base_of(config: RunConfig) -> RunConfig:

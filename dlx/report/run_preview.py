@@ -29,8 +29,9 @@ def preview(job: Job) -> dict[str, Any]:
 
     So what training would fail in, fails here.
     """
-    for reason in rehearse([job]).values():
-        raise DivergedError(job.divergence(reason))
+    reasons = rehearse([job])
+    if reasons:
+        raise DivergedError(job.divergence(reasons[job.member.name]))
     cohort = Cohort([job.member], job.batch_size, device=job.device)
     batch = job.first_batch(job.examples()["train"])
     cohort.initialize(batch[0])

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
@@ -212,6 +213,12 @@ def write_atomic(path: Path, content: bytes) -> None:
     StorageError: disk full, read-only, no permission; the old file stays as it was.
     """
     replace_atomic(path, lambda temporary: temporary.write_bytes(content))
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file on the disk, in hexadecimal; StorageError names it."""
+    with storage_errors(path, "read"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def replace_atomic(path: Path, write: Callable[[Path], object]) -> None:

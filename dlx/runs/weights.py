@@ -4,13 +4,12 @@ A checkpoint is such a file too. All metadata is one JSON text under one key, si
 writes several keys in no fixed order: equal tensors and metadata give equal bytes.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import RunError
-from dlx.runs.files import parsed, replace_atomic, storage_errors
+from dlx.runs.files import digest_of, parsed, replace_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,8 +53,7 @@ def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> 
         temporary.chmod(mode)
 
     replace_atomic(path, write)
-    with storage_errors(path, "read"), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_of(path)
 
 
 def _document(metadata: dict[str, Any]) -> str:

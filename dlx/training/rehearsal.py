@@ -53,7 +53,7 @@ def _first_steps(job: Job) -> tuple[dict[str, Tensor], str]:
 
 
 def _started(jobs: Sequence[Trainable]) -> "_Kept":
-    """Return the trainer of runs or stages after their first step, if they make any."""
+    """Return what is kept of runs or stages after their first step, if they make any."""
     store = _Kept()
     with contextlib.suppress(Stopped):
         Session(jobs, store, stop=lambda: store.trainer.step > 0).train()

@@ -14,7 +14,6 @@ ablation/cohorts/<n>/            the runs of a cohort
 """
 
 import dataclasses
-import hashlib
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +43,7 @@ from dlx.runs.ablations import (
     read_cohort_file,
 )
 from dlx.runs.checkpoints import Checkpoint
-from dlx.runs.files import exists, finite, gone, read_plain, write_atomic
+from dlx.runs.files import digest_of, exists, finite, gone, read_plain, write_atomic
 from dlx.streams import GENERATOR
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, Evaluation
@@ -600,8 +599,7 @@ class CohortStore(_FolderStore):
             raise gone(path)
         if unfinished:
             write_atomic(path, metrics_file.without_runs(read_plain(path), unfinished))
-        with path.open("rb") as file:
-            return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+        return path.stat().st_size, digest_of(path)
 
     def close(self) -> None:
         """Close metrics.jsonl."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import dlx
-from tests.guarded import COMMANDS
+from tests.guarded import IMPORTS
 
 
 def test_the_package_shows_what_is_to_be_called() -> None:
@@ -42,7 +42,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.slow(*COMMANDS)
+@pytest.mark.slow(*IMPORTS)
 def test_metrics_are_printed_before_anything_dear_is_imported(tmp_path: Path) -> None:
     program = PRINTS.replace("{DEAR!r}", repr(DEAR))
     config = Path("configs/digits.yaml").absolute()

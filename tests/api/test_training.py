@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import dlx
-from tests.guarded import COMMANDS
+from tests.guarded import IMPORTS
 
 
 def test_denormal_numbers_are_as_before_after_training(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_denormal_numbers_are_as_before_after_training(tmp_path: Path) -> None:
     assert sys.float_info.min / 2 == smallest
 
 
-@pytest.mark.slow(*COMMANDS)
+@pytest.mark.slow(*IMPORTS)
 def test_training_imports_nothing_dear_that_it_does_not_use(tmp_path: Path) -> None:
     program = (
         "import sys, dlx; "

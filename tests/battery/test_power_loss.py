@@ -47,29 +47,29 @@ def trained(recorder: Recorder, runs: Path) -> Path:
     return training.path
 
 
-def ablated(recorder: Recorder, runs: Path) -> Path:
-    """Train an ablation, stop it, and go on with it."""
+def begun_and_resumed(recorder: Recorder, begin: Callable[[], object], family: Path) -> Path:
+    """Begin what is stopped, and go on with it."""
     with pytest.raises(Interrupted):
-        api.ablate(ABLATION, runs_dir=runs, jobs=1, show=stop(6))
+        begin()
     recorder.promise("made")
     recorder.promise("saved")
-    [path] = (runs / "many").iterdir()
-    api.resume_ablation(path, jobs=1)
+    [path] = family.iterdir()
+    KINDS[family.name][1](path)
     recorder.promise("ended")
     return path
+
+
+def ablated(recorder: Recorder, runs: Path) -> Path:
+    """Train an ablation, stop it, and go on with it."""
+    begin = partial(api.ablate, ABLATION, runs_dir=runs, jobs=1, show=stop(6))
+    return begun_and_resumed(recorder, begin, runs / "many")
 
 
 def searched(recorder: Recorder, runs: Path) -> Path:
     """Search, stop, and go on."""
     ready = api.plan_search(api.read_search(SEARCH), runs_dir=runs, jobs=1)
-    with pytest.raises(Interrupted):
-        api.search(ready, runs_dir=runs, show=stop(6))
-    recorder.promise("made")
-    recorder.promise("saved")
-    [path] = (runs / "wide").iterdir()
-    api.resume_search(path, jobs=1)
-    recorder.promise("ended")
-    return path
+    begin = partial(api.search, ready, runs_dir=runs, show=stop(6))
+    return begun_and_resumed(recorder, begin, runs / "wide")
 
 
 # What came out of the runs of a name, and what goes on with them.

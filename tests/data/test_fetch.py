@@ -18,7 +18,7 @@ from torchvision.datasets import CIFAR10, EMNIST, MNIST, QMNIST, USPS
 from dlx.data import fetch
 from dlx.data.sources.mnist_family import EMNIST_CLASSES
 from dlx.errors import ConfigError, DataError, StorageError
-from tests.guarded import COMMANDS
+from tests.guarded import IMPORTS
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -164,7 +164,7 @@ def test_unknown_names(tmp_path):
         fetch.fetch("mnits", tmp_path)
 
 
-@pytest.mark.slow(*COMMANDS)
+@pytest.mark.slow(*IMPORTS)
 def test_only_fetching_imports_torchvision():
     code = (
         "import sys; from dlx import registry; registry.names('data')\n"

@@ -19,7 +19,7 @@ from dlx.data.pipeline import load_dataset, prepare
 from dlx.data.sources import cifar10, mnist_family, sklearn_sets
 from dlx.errors import DataError
 from tests.data.made import BUNDLED, GATES, MADE
-from tests.guarded import COMMANDS
+from tests.guarded import IMPORTS
 
 DOWNLOADED = ("mnist", "fashion_mnist", "kmnist", "qmnist", "emnist", "usps", "cifar10")
 
@@ -66,7 +66,7 @@ def test_bundled_sets_are_scikit_learns_own(name: str) -> None:
         assert dataset.features == tuple(bunch.feature_names)
 
 
-@pytest.mark.slow(*COMMANDS)
+@pytest.mark.slow(*IMPORTS)
 def test_bundled_sets_are_read_without_importing_scikit_learn() -> None:
     code = (
         "import sys, pathlib; from dlx.data.pipeline import load_dataset; "

@@ -65,7 +65,7 @@ def test_a_mismatch_is_between_train_dev_and_dev() -> None:
     assert bias_and_variance(errors(0.01), errors(0.1), test=errors(0.2)).dev is not None
 
 
-@pytest.mark.slow(*LEARNING)
+@pytest.mark.slow(*LEARNING, "dlx/diagnose/")
 def test_nine_sigmoid_layers_let_nothing_pass_and_the_command_mends_them(tmp_path: Path) -> None:
     run = api.train(DEEP, ["train.steps=1000"], runs_dir=tmp_path)
     findings = api.diagnose_run(run)["findings"]
@@ -82,7 +82,7 @@ def test_nine_sigmoid_layers_let_nothing_pass_and_the_command_mends_them(tmp_pat
     assert mended.metrics["train"]["accuracy"] == 1
 
 
-@pytest.mark.slow(*LEARNING)
+@pytest.mark.slow(*LEARNING, "dlx/diagnose/")
 def test_equal_outputs_at_the_threshold_explain_the_accuracy_of_xor(tmp_path: Path) -> None:
     deep = "model.hidden=[10,10,10,10,10,10,10,10,10]"
     sigmoid = ["model.activation=sigmoid", "model.init=xavier_normal", "train.steps=300"]

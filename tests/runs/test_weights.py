@@ -1,4 +1,5 @@
 import errno
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_disk_that_does_not_give_back_what_was_saved_is_told_with_the_file(
     def unreadable(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(weights.hashlib, "file_digest", unreadable)
+    monkeypatch.setattr(hashlib, "file_digest", unreadable)
     with pytest.raises(StorageError, match=r"cannot read .*w\.safetensors: Input/output error; "):
         weights.save(tmp_path / "w.safetensors", {"w": torch.zeros(3)}, {})
 
