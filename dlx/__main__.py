@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-from dlx.stopping import end
+from dlx.stopping import end, interruptible
 
 # The collector of cycles goes over what was made since it last did after so many new objects. The
 # default of 700 takes a tenth of a short command's time, since imports make objects that stay.
@@ -16,10 +16,12 @@ def main() -> None:
     gc.set_threshold(_NEW_OBJECTS)
     os.environ["MPLBACKEND"] = "agg"  # figures go into files, whatever windows other programs open
     _open_streams()
+    received: list[int] = []
     try:
-        from dlx.cli import main as run
+        with interruptible(received):
+            from dlx.cli import main as run
     except KeyboardInterrupt:  # Ctrl-C before there was anything to stop
-        end(130)
+        end(128 + received[0])
     code = run()
     # As it ends, Python would look for cycles among all objects, which takes up to a second.
     gc.freeze()

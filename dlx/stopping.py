@@ -18,7 +18,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import FrameType
 from typing import NoReturn
+
+from dlx.errors import DlxError
 
 SECONDS_TO_SAVE = 3.5  # after the first signal, before the main thread is interrupted
 SECONDS_TO_END = 0.5  # after that, before the process is ended
@@ -56,6 +59,37 @@ def watched() -> Iterator[None]:
         sys.unraisablehook = unraisable
         signal.set_wakeup_fd(before)
         writer.close()  # which the thread is told of
+
+
+@contextlib.contextmanager
+def interrupted_by(received: list[int]) -> Iterator[None]:
+    """Let an error of the block be the interrupt of a signal received before it, but dlx's own.
+
+    Where a signal's handler interrupts code in C, that may put an error of its own in the place of
+    the interrupt (matplotlib says that a matrix is invalid).
+    """
+    try:
+        yield
+    except DlxError:
+        raise
+    except Exception as error:
+        if received:
+            raise KeyboardInterrupt from error
+        raise
+
+
+@contextlib.contextmanager
+def interruptible(received: list[int]) -> Iterator[None]:
+    """Let signals to stop interrupt the block, note them, and be handled so after it too."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    for number in numbers():
+        signal.signal(number, interrupt)
+    with interrupted_by(received):
+        yield
 
 
 @contextlib.contextmanager

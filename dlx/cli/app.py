@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, cast
 
 import typer
@@ -49,7 +48,7 @@ from dlx.errors import (
     StorageError,
     is_out_of_memory,
 )
-from dlx.stopping import end, numbers, watched
+from dlx.stopping import end, interruptible, numbers, watched
 
 # The base class of all usage errors: click's in some versions of typer, typer's own in others.
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
@@ -202,14 +201,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     is_own_process = arguments is None
     words = sys.argv[1:] if arguments is None else list(arguments)
+    received: list[int] = []  # signals that interrupted the command
     try:
         if is_own_process:
             lenient()
-        with _terminated(is_own_process) as terminated, _remarks(), completion.of_bash():
+        with _handled(is_own_process, received), _remarks(), completion.of_bash():
             code = _command.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
         if code == _STOPPED:
-            note("stopped")
-            return 128 + terminated[0] if terminated else _STOPPED
+            return _stopped(received)
         return code if isinstance(code, int) else 0
     except OutputClosed:  # the reader of stdout (`| head`) has read enough
         return 0
@@ -227,8 +226,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             if (place := _plugin_place(cause)) is None:
                 raise cause from None
             return _fail(ConfigError(f"plug-in {place}"))
-        note("stopped")
-        return _STOPPED
+        return _stopped(received)
     except (OSError, SystemExit) as error:
         if (place := _plugin_place(error)) is not None:
             return _fail(ConfigError(f"plug-in {place}"))
@@ -262,25 +260,23 @@ def _plugin_place(error: BaseException) -> str | None:
     return plugins.blamed(error) if plugins else None
 
 
+def _stopped(received: list[int]) -> int:
+    note("stopped")
+    return 128 + received[0] if received else _STOPPED
+
+
 @contextlib.contextmanager
-def _terminated(is_own_process: bool) -> Iterator[list[int]]:
-    """Make other signals to stop interrupt as Ctrl-C does; give the list of those received."""
-    received: list[int] = []
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    if is_own_process:
-        for number in numbers()[1:]:
-            signal.signal(number, terminate)
+def _handled(is_own_process: bool, received: list[int]) -> Iterator[None]:
+    """Let signals to stop interrupt the command of a process, and note them."""
+    if not is_own_process:
+        yield
+        return
     try:
-        with watched() if is_own_process else contextlib.nullcontext():
-            yield received
-    finally:
-        if is_own_process:  # a second signal would only interrupt the message about the first
-            for number in numbers():
-                signal.signal(number, signal.SIG_IGN)
+        with interruptible(received), watched():
+            yield
+    finally:  # a second signal would only interrupt the message about the first
+        for number in numbers():
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from dlx.errors import (
 )
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.files import refuse_links
-from dlx.stopping import numbers
+from dlx.stopping import interrupted_by, numbers
 from dlx.training.memory import CURE
 
 
@@ -47,13 +47,15 @@ def matmul_precision(precision: str) -> Iterator[None]:
 def signals() -> Iterator[list[int]]:
     """Give the list of signals to stop received; only a second one interrupts the block."""
     received: list[int] = []
+    again: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
+        if received:
+            again.append(number)
             raise KeyboardInterrupt
+        received.append(number)
 
-    with _handled_by(note):
+    with _handled_by(note), interrupted_by(again):
         yield received
 
 
@@ -68,7 +70,8 @@ def breaking_off(words: str) -> Iterator[None]:
 
     with _handled_by(stop):
         try:
-            yield
+            with interrupted_by(received):
+                yield
         except KeyboardInterrupt:
             number = received[0] if received else signal.SIGINT
             raise Interrupted(f"stopped by {signal.Signals(number).name}{words}", number) from None

@@ -1,5 +1,6 @@
 """How soon a process ends after SIGINT or SIGTERM, whatever it is doing, and what is left."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 from dlx import api
 from dlx.cli import main
+from dlx.errors import Interrupted, StorageError
+from dlx.training.process import breaking_off, signals
 from tests.cli.conftest import Command, environment, start
 from tests.guarded import COMMANDS, SAVING
 
@@ -120,6 +123,57 @@ def test_an_interrupt_where_nothing_can_be_raised_comes_again(tmp_path: Path) ->
     process = at_work(INTERRUPTED_IN_A_CALLBACK, tmp_path)
     assert ended_after(process, signal.SIGINT, twice=False) < AFTER_ONE
     assert (process.returncode, process.communicate()[1]) == (130, "stopped\n")
+
+
+INTERRUPTED_IN_C = """\
+import signal, sys, time
+from dlx.cli import app
+
+def draw():
+    print("at work", flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        raise ValueError("Invalid affine transformation matrix") from None
+
+app._command.main = lambda *arguments, **options: draw()
+sys.argv = ["dlx"]
+sys.exit(app.main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_error_that_code_in_c_makes_of_an_interrupt_is_none(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """matplotlib catches any error while it reads a matrix, and says that the matrix is invalid."""
+    process = at_work(INTERRUPTED_IN_C, tmp_path)
+    assert ended_after(process, number, twice=False) < AFTER_ONE
+    assert (process.communicate()[1], process.returncode) == ("stopped\n", 128 + number)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_neither_is_it_one_in_training(twice: bool) -> None:
+    """After one signal training saves; an error is its own then, unless a second one caused it."""
+    ended = KeyboardInterrupt if twice else ValueError
+    with pytest.raises(ended), signals() as received:
+        signal.raise_signal(signal.SIGINT)
+        assert received == [signal.SIGINT]
+        try:
+            if twice:
+                signal.raise_signal(signal.SIGINT)
+        finally:
+            raise ValueError
+    with pytest.raises(Interrupted, match="stopped by SIGTERM: saved"), breaking_off(": saved"):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        raise ValueError
+    with pytest.raises(StorageError), breaking_off(": saved"):  # what dlx says itself is said
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        raise StorageError("no space is left")
+    with pytest.raises(ValueError), breaking_off(": saved"):
+        raise ValueError
 
 
 CONFIG = """\
