@@ -231,6 +231,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         if (place := _plugin_place(error)) is not None:
             return _fail(ConfigError(f"plug-in {place}"))
         if isinstance(error, SystemExit):
+            if isinstance(error.__context__, BrokenPipeError):  # the reader of a help
+                return 0
             raise
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))

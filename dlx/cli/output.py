@@ -81,12 +81,13 @@ def warn(sentences: Iterable[str], kind: str = "warning") -> None:
 
 
 def complain(text: str) -> None:
-    """Print an error to stderr; each line of a text of several is an error of its own."""
+    """Print an error to stderr, if it is still there; a text of several lines is several errors."""
     first, *more = printable(text).splitlines() or [""]
     if more:
         first, more = f"{len(more) + 1} errors", [first, *more]
-    typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-    typer.echo("\n".join([first, *(f"  {line}" for line in more)]), err=True)
+    with contextlib.suppress(OSError):
+        typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+        typer.echo("\n".join([first, *(f"  {line}" for line in more)]), err=True)
 
 
 def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> None:

@@ -26,7 +26,7 @@ class Dimension:
 
     key: str
     values: Sequence[Any] | None = None  # of a list; None: a range
-    low: float = 0.0  # of a range
+    low: float = 0.0  # of a range; whole numbers are held as such
     high: float = 0.0
     is_log: bool = False  # whether ratios count, not distances
     is_integer: bool = False
@@ -39,8 +39,8 @@ class Dimension:
         if self.values is not None:
             return distributions.CategoricalDistribution([json.dumps(v) for v in self.values])
         if self.is_integer:
-            low, high = int(self.low), int(self.high)
-            return distributions.IntDistribution(low, high, log=self.is_log)
+            assert isinstance(self.low, int) and isinstance(self.high, int)
+            return distributions.IntDistribution(self.low, self.high, log=self.is_log)
         return distributions.FloatDistribution(self.low, self.high, log=self.is_log)
 
     def value(self, parameter: Any) -> Any:
@@ -108,6 +108,8 @@ def _dimension(key: str, values: Sequence[Any] | str) -> Dimension:
             f"{where}: received {values!r}; equal ratios need ends above 0: raise the lower one"
         )
     is_integer = bool(_INTEGER.fullmatch(first) and _INTEGER.fullmatch(last))
+    if is_integer:  # which a float would round
+        low, high = int(first), int(last)
     return Dimension(key, None, low, high, spacing == "log", is_integer)
 
 

@@ -166,14 +166,6 @@ def test_out_of_memory_anywhere(dlx: Command, monkeypatch: pytest.MonkeyPatch) -
     )
 
 
-def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
-    started = start("config", "schema", cwd=tmp_path)
-    assert started.stdout is not None and started.stderr is not None
-    started.stdout.close()
-    assert (started.stderr.read(), started.wait(60)) == ("", 0)
-    started.stderr.close()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="closes streams by a shell")
 def test_streams_that_are_closed_at_the_start(tmp_path: Path) -> None:
     """No file of a run may get the number of one, and be written to by what prints."""
@@ -191,6 +183,24 @@ def test_output_to_a_full_disk(tmp_path: Path) -> None:
         _, err = started.communicate(timeout=60)
     assert started.returncode == 9
     assert err == "error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["config", "schema"], ["--help"], ["init", "--help"]], ids=" ".join
+)
+def test_a_reader_that_has_gone_is_no_error(words: list[str], tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    started = start(*words, cwd=tmp_path, stdout=writer)
+    os.close(writer)
+    assert (started.communicate(timeout=60)[1], started.returncode) == ("", 0)
+
+
+def test_an_error_that_nobody_can_read_has_its_exit_code(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        started = start("runs", "--oops", cwd=tmp_path, stderr=full)
+        started.communicate(timeout=60)
+    assert started.returncode == 2
 
 
 @pytest.mark.slow("dlx/cli/", "dlx/registry.py", "dlx/__main__.py")

@@ -19,6 +19,7 @@ from dlx.search.space import dimensions, grid_values, num_points, read
         ("16..256 log", 16, 256, True, True),
         ("0.0..0.5", 0, 0.5, False, False),
         ("0..0.5 linear", 0, 0.5, False, False),
+        ("1..9007199254740993", 1, 2**53 + 1, False, True),  # a float would be even
     ],
 )
 def test_ranges(text: str, low: float, high: float, is_log: bool, is_integer: bool) -> None:
