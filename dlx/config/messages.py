@@ -1,6 +1,7 @@
 """Messages about what is wrong with a config: a line per value, with its position."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,10 @@ def _line(error: Any, path: tuple[str | int, ...], root: Node, annotation: Any) 
     elif kind == "not_allowed":
         path = written  # perhaps a short form, such as `activation: relu` for {name: relu}
         received = error["input"]
-        near = _near(received, context["suggestions"]) if isinstance(received, str) else ""
-        text = f"received {shown(received)}{near} (allowed: {context['allowed']})"
+        several = _several(node)
+        is_name = isinstance(received, str) and not several
+        near = _near(received, context["suggestions"]) if is_name else ""
+        text = f"received {shown(received)}{near} (allowed: {context['allowed']}){several}"
         if _may_be_text(received, path, descend(annotation, path, root.plain())):
             text += _in_quotes(node, path)
     elif kind == "rule":
@@ -74,6 +77,15 @@ def _in_quotes(node: Node, path: tuple[str | int, ...]) -> str:
     value = '["…"]' if isinstance(path[-1], int) else f'"{override[1]}"'
     key = dotted(tuple(part for part in path if isinstance(part, str)))
     return f"; if it is a text, write '{key}={value}', with both kinds of quotes"
+
+
+def _several(node: Node) -> str:
+    """Return where an override belongs that lists values without brackets, or a range of them."""
+    override = re.fullmatch(
+        r"override '((?!seed=)[^=]+=[^\[\]{}]+(?:,|\.\..* )[^\[\]{}]+)'", node.where
+    )
+    vary = f"--vary {shlex.quote(override[1])}" if override else ""
+    return f"; `dlx ablate` compares several values: {vary}" if vary else ""
 
 
 def _unknown_key(path: tuple[str | int, ...], root: Node, annotation: Any) -> str:

@@ -180,6 +180,11 @@ def test_overrides(write, texts, key, expected):
         ("=3", "override '=3': write KEY=VALUE"),
         ("a..b=3", r"override 'a..b=3': write KEY=VALUE"),
         ("model.hidden=[1", r"override 'model.hidden=\[1': while parsing a flow sequence"),
+        ("optimizer.lr=0.1,1", r"compares several values: --vary optimizer.lr=0.1,1$"),
+        ("model.hidden=8,16", r"compares several values: --vary model.hidden=8,16$"),
+        ("optimizer.lr=1e-4..1 log 7", r"values: --vary 'optimizer.lr=1e-4..1 log 7'$"),
+        ("model.activation=rel,tanh", r"step or a list of activations\); `dlx ablate` compares"),
+        ("model.hidden=[8,a]", r"maxout, residual or branch\)$"),
         ("seed=!x 3", "override 'seed=!x 3': unknown tag '!x'"),
         (
             "data.name=digts",
