@@ -1,10 +1,11 @@
 """`dlx evaluate --importance`."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dlx.api import run
+from dlx.data.pipeline import load_chosen
 from tests.cli.conftest import Command
 
 
@@ -40,8 +41,13 @@ def test_importance_as_json(dlx: Command, trained: Path) -> None:
 def test_the_data_are_read_once(
     dlx: Command, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, load = [], run.load_chosen
-    monkeypatch.setattr(run, "load_chosen", lambda *given: read.append(given) or load(*given))
+    read = []
+
+    def load(*arguments: Any) -> Any:
+        read.append(arguments)
+        return load_chosen(*arguments)
+
+    monkeypatch.setattr("dlx.api.trained.load_chosen", load)
     options = ["--repeats", "2", "--runs-dir", trained]
     assert dlx("evaluate", "iris", "--importance", *options).code == 0
     assert len(read) == 1
