@@ -184,7 +184,7 @@ def test_what_a_host_cannot_train_is_said_with_its_name(tmp_path: Path, one_thre
 
 
 def test_another_dlx_is_a_difference() -> None:
-    ours = facts("cpu")
+    ours = facts("cpu") | {"dlx": "0.1.0"}
     assert difference(ours, ours | {"host": "other", "processor": "Z80"}) is None
     assert difference(ours, ours | {"dlx": "0.0.9"}) == "it has dlx 0.0.9, and this machine 0.1.0"
     assert "other files (SHA-256 000000000000…)" in str(difference(ours, ours | {"code": "0" * 64}))
