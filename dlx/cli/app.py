@@ -242,7 +242,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.errno not in _STORAGE:
             raise
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
             return _fail(StorageError(f"{error}; {FEW_PROCESSES}"))
         if is_out_of_memory(error):
