@@ -131,8 +131,8 @@ def leave(z):
 @pytest.mark.parametrize(
     ("end", "jobs", "words"),
     [
-        ("sys.exit(0)", 1, r"SystemExit: 0 \(leaver\.py:8\)"),
-        ("sys.exit(0)", 2, r"SystemExit: 0 \(leaver\.py:8\)"),
+        ("sys.exit(0)", 1, r"plug-in .*leaver\.py:8: SystemExit: 0"),
+        ("sys.exit(0)", 2, r"plug-in .*leaver\.py:8: SystemExit: 0"),
         (
             "os._exit(0)",
             2,
