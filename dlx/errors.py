@@ -105,6 +105,7 @@ class Interrupted(DlxError):
         self.exit_code = 128 + signal_number
 
 
+FEW_FILES = "raise the limit on open files (ulimit -n)"
 FEW_PROCESSES = "raise the limit on processes and threads (ulimit -u)"
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
