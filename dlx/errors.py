@@ -7,6 +7,7 @@ dlx itself; it exits with 1.
 
 import difflib
 import errno
+import re
 import stat
 import traceback
 from collections.abc import Collection, Iterable
@@ -104,6 +105,7 @@ class Interrupted(DlxError):
         self.exit_code = 128 + signal_number
 
 
+FEW_FILES = "raise the limit on open files (ulimit -n)"
 FEW_PROCESSES = "raise the limit on processes and threads (ulimit -u)"
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
@@ -139,13 +141,18 @@ def is_out_of_memory(error: BaseException) -> bool:
 def did_you_mean(received: str, choices: Iterable[str]) -> str:
     """Return a question such as `; did you mean 'relu'?`, or "" if no choice is near.
 
-    What is one letter away, or a swap of two neighbours, is nearer than what difflib finds alike.
+    The same words in another order, or with other signs between them, are nearest; what is one
+    letter away, or a swap of two neighbours, is nearer than what difflib finds alike.
     """
     choices = list(choices)
-    near = [choice for choice in choices if choice.casefold() == received.casefold()]
+    near = [choice for choice in choices if _words(choice) == _words(received)]
     near = near or [choice for choice in choices if _is_one_edit(received, choice)]
     near = difflib.get_close_matches(received, near or choices, n=1, cutoff=0 if near else 0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _words(text: str) -> list[str]:
+    return sorted(re.split("[-_ ]+", text.casefold()))
 
 
 def _is_one_edit(text: str, other: str) -> bool:

@@ -8,11 +8,16 @@ import contextlib
 import functools
 import importlib
 import inspect
+import math
+import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dlx.errors import ConfigError
+from dlx.config.words import shown
+from dlx.errors import ConfigError, raised_at
+from dlx.registry import MODULES
 
 Judge = Callable[[Any, Sequence[Any]], str | None]
 """Returns what is wrong with a result, given the positional arguments; None if nothing is."""
@@ -38,6 +43,10 @@ _GIVEN: dict[str, tuple[str, ...]] = {
     "with_gradient": ("z", "targets"),
     "own_bias": ("bias", "num_inputs", "generator"),
 }
+
+
+_FILLS = ("initializer", "own_bias")  # what fills its first argument
+_LARGEST = 1e30  # factor on a rate
 
 
 def check_signatures(kind: str, function: Any, traits: Any) -> str | None:
@@ -66,33 +75,65 @@ def judged(kind: str, function: Any) -> Any:
     """Return a plug-in's function together with a check of its results.
 
     A result that is not what a function of the kind must return is a ConfigError with the
-    plug-in's file and line. What it prints goes to stderr: stdout has dlx's own results.
+    plug-in's file and line, and so is what it raises to end the process. What it prints goes to
+    stderr: stdout has dlx's own results.
     """
-    judge = _JUDGES.get(kind)
-    if judge is None or not inspect.isfunction(function):
+    if not inspect.isfunction(function) and not (inspect.isclass(function) and kind in MODULES):
         return function
+    judge = _JUDGES.get(kind)
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def checked(*arguments: Any, **options: Any) -> Any:
+        given = arguments
+        if kind in _FILLS:  # of which another name stays, whatever becomes of the tensor
+            given = (arguments[0].fill_(math.nan).detach(), *arguments[1:])
         with contextlib.redirect_stdout(sys.stderr):
-            result = function(*arguments, **options)
-        problem = judge(result, arguments)
+            try:
+                result = function(*arguments, **options)
+            except Exception:
+                raise
+            except BaseException as error:
+                if is_of_signal(error):
+                    raise
+                file, _ = place(function)
+                raise ConfigError(f"plug-in {raised_at(error, {file})}") from error
+        problem = judge(result, given) if judge else None
         if problem is not None:
-            code = function.__code__
+            file, line = place(function)
             raise ConfigError(
-                f"plug-in {code.co_filename}:{code.co_firstlineno}: {kind} {function.__name__!r} "
-                f"returned {problem}"
+                f"plug-in {file}:{line}: {kind} {function.__name__!r} returned {problem}"
             )
         return result
 
+    if inspect.isclass(function):
+        checked.__annotations__ = function.__init__.__annotations__
     return checked
+
+
+def place(function: Any) -> tuple[str, int]:
+    """Return file and line of a plug-in's function or class."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is not None:
+        return code.co_filename, code.co_firstlineno
+    file = sys.modules[function.__module__].__file__
+    return str(file), inspect.getsourcelines(inspect.unwrap(function))[1]
+
+
+def is_of_signal(error: BaseException) -> bool:
+    """Say whether an error is the interrupt that a signal has made, and not a plug-in's own."""
+    if type(error) is not KeyboardInterrupt:
+        return False
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        return True  # of which a trace has no line
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").startswith("dlx.")  # of the handler
 
 
 def _activation(a: Any, arguments: Sequence[Any]) -> str | None:
     from torch import Tensor
 
     z = arguments[0]
-    if not isinstance(a, Tensor) or a.shape != z.shape or a.dtype != z.dtype:
+    if not isinstance(a, Tensor) or _form(a) != _form(z):
         return f"{_shown(a)} for {_shown(z)}; return a tensor of the same shape and type"
     return _gradient(a, z)
 
@@ -101,13 +142,18 @@ def _loss(costs: Any, arguments: Sequence[Any]) -> str | None:
     from torch import Tensor
 
     a = arguments[0]
-    if not isinstance(costs, Tensor) or costs.shape != a.shape[:1]:
+    fits = isinstance(costs, Tensor) and costs.shape == a.shape[:1] and costs.device == a.device
+    if not fits or not costs.is_floating_point():
         return f"{_shown(costs)} for {_shown(a)}; return the mean cost of each run, (K,)"
     return _gradient(costs, a)
 
 
+def _form(tensor: Any) -> tuple[Any, ...]:
+    return tensor.shape, tensor.dtype, tensor.device, tensor.layout
+
+
 def _gradient(result: Any, argument: Any) -> str | None:
-    if argument.requires_grad and not result.requires_grad:
+    if argument.requires_grad and result.grad_fn is None and result is not argument:
         return "a tensor that no gradient passes through; compute it by torch, without detach"
     return None
 
@@ -122,8 +168,33 @@ def _backward(dz: Any, arguments: Sequence[Any]) -> str | None:
 
 
 def _schedule(factor: Any, arguments: Sequence[Any]) -> str | None:
-    is_number = isinstance(factor, float | int)
-    return None if is_number else f"{_shown(factor)}; return the factor on the rate, a number"
+    if isinstance(factor, float | int) and 0 <= factor <= _LARGEST:
+        return None
+    return f"{_shown(factor)}; return the factor on the rate, a finite number that is not negative"
+
+
+def _average(share: Any, arguments: Sequence[Any]) -> str | None:
+    if isinstance(share, float | int) and 0 <= share <= 1:
+        return None
+    return f"{_shown(share)}; return the newest weights' share in the mean, from 0 to 1"
+
+
+def _metric(values: Any, arguments: Sequence[Any]) -> str | None:
+    from torch import Tensor
+
+    total = arguments[0]
+    is_whole = isinstance(values, Tensor) and values.is_floating_point() and values.dim() == 1
+    if is_whole and (not isinstance(total, Tensor) or len(values) == len(total)):
+        return None
+    return f"{_shown(values)}; return each run's value, (K,) float64"
+
+
+def _filled(result: Any, arguments: Sequence[Any]) -> str | None:
+    from torch import isfinite
+
+    if isfinite(arguments[0]).all():
+        return None
+    return "with numbers that are not finite or not filled in; fill all of them, in place"
 
 
 def _is(name: str) -> Judge:
@@ -147,7 +218,8 @@ def _data(dataset: Any, arguments: Sequence[Any]) -> str | None:
     whole = "whole numbers" if dataset.classes is not None else "numbers"
     for name, kinds in (("inputs", "biuf"), ("targets", "biu" if dataset.classes else "biuf")):
         array = getattr(dataset, name)
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds:
+        is_array = isinstance(array, np.ndarray) and array.dtype.itemsize <= 8
+        if not is_array or array.dtype.kind not in kinds:
             what = whole if name == "targets" else "numbers"
             return f"{name} that are {_shown(array)}; give a NumPy array of {what}"
     return None
@@ -168,6 +240,10 @@ _JUDGES: dict[str, Judge] = {
     "corruption": _is("dlx.nn.corruption.CorruptionRule"),
     "dropout": _is("dlx.nn.dropout.DropoutRule"),
     "schedule": _schedule,
+    "average": _average,
+    "metric": _metric,
+    "initializer": _filled,
+    "own_bias": _filled,
     "data": _data,
     "block": _block,
     "model": _is("dlx.models.design.Design"),
@@ -180,4 +256,6 @@ def _shown(result: Any) -> str:
     kind = type(result).__name__
     if hasattr(result, "shape") and hasattr(result, "dtype"):
         return f"a {kind} of shape {tuple(result.shape)} and type {result.dtype}"
+    if isinstance(result, float | int):
+        return shown(result)
     return "None" if result is None else f"an object of type {kind}"

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from dlx import registry
-from dlx.config.types import entry_model
+from dlx.config.types import option_problem
 from dlx.errors import ConfigError, DlxError, DlxWarning, raised_at, refuse_special, unreadable
-from dlx.plugin_results import check_signatures, judged
+from dlx.plugin_results import check_signatures, is_of_signal, judged, place
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,12 @@ def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
         for entry in registry.registered_by(name):
             _check_options(entry)
             _check_signatures(entry)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         for entry in registry.registered_by(name):
             registry.forget(entry)
-        del sys.modules[name]
+        sys.modules.pop(name, None)
+        if is_of_signal(error):
+            raise
         where = raised_at(error, {str(plugin.path)})
         if where is None:
             where = str(error) if isinstance(error, DlxError) else f"{given}: {error}"
@@ -156,21 +158,14 @@ def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
 
 
 def _check_options(entry: registry.Entry) -> None:
-    try:
-        entry_model(entry.kind, entry.name)
-    except Exception as error:
-        code = inspect.unwrap(entry.function).__code__
-        raise ConfigError(
-            f"{code.co_filename}:{code.co_firstlineno}: {entry.kind} {entry.name!r} has an option "
-            f"of a type that YAML cannot give; use numbers, strings, booleans, lists or the types "
-            "of dlx.config.types"
-        ) from error
+    problem = option_problem(entry)
+    if problem is not None:
+        file, line = place(entry.function)
+        raise ConfigError(f"{file}:{line}: {entry.kind} {entry.name!r} has {problem}")
 
 
 def _check_signatures(entry: registry.Entry) -> None:
-    function = inspect.unwrap(entry.function)
-    problem = check_signatures(entry.kind, function, entry.traits)
+    problem = check_signatures(entry.kind, inspect.unwrap(entry.function), entry.traits)
     if problem is not None:
-        code = getattr(function, "__code__", None)  # a class has none
-        line = code.co_firstlineno if code else inspect.getsourcelines(function)[1]
-        raise ConfigError(f"{sys.modules[function.__module__].__file__}:{line}: {problem}")
+        file, line = place(entry.function)
+        raise ConfigError(f"{file}:{line}: {problem}")

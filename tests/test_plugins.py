@@ -10,7 +10,7 @@ import dlx
 from dlx import api, plugins, registry
 from dlx.ablation import planning
 from dlx.config.load import json_schema, load
-from dlx.config.types import choice, entry_model
+from dlx.config.types import choice, entry_model, option_problem
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxWarning
 from dlx.models.heads import build_head
@@ -158,8 +158,33 @@ FAILURES = {
     ),
     "it has an option that YAML cannot give": (
         'import dlx\nclass A: ...\n@dlx.register("data")\ndef f(d, *, a: A):\n    """Mine."""\n',
-        "3: data 'f' has an option of a type that YAML cannot give",
+        "3: data 'f' has an option 'a' of a type that YAML cannot give",
     ),
+    "it has an option that a config cannot keep": (
+        'import dlx\n@dlx.register("data")\ndef f(d, *, a: set[int] = {1}):\n    """Mine."""\n',
+        "2: data 'f' has an option 'a' of a type that YAML cannot give",
+    ),
+    "it has a default that YAML cannot write": (
+        'import dlx\n@dlx.register("data")\ndef f(d, *, a=1j):\n    """Mine."""\n',
+        "2: data 'f' has a default of the option 'a' that its type does not allow: 1j cannot be",
+    ),
+    "it has a default of another type": (
+        'import dlx\n@dlx.register("data")\ndef f(d, *, a: int = "x"):\n    """Mine."""\n',
+        "2: data 'f' has a default of the option 'a' that its type does not allow: a: received 'x'",
+    ),
+    "it has an option of a name of dlx's own": (
+        'import dlx\n@dlx.register("data")\ndef f(d, *, entry: int = 1):\n    """Mine."""\n',
+        "2: data 'f' has an option 'entry', a name that dlx uses itself; take another one",
+    ),
+    "it has an option that begins with _": (
+        'import dlx\n@dlx.register("data")\ndef f(d, *, _a: int = 1):\n    """Mine."""\n',
+        "2: data 'f' has an option '_a', a name that dlx uses itself; take another one",
+    ),
+    "it has an option that all of its kind have": (
+        'import dlx\n@dlx.register("data")\ndef f(d, *, limit: str = ""):\n    """Mine."""\n',
+        "2: data 'f' has an option 'limit', a name that dlx uses itself; take another one",
+    ),
+    "it interrupts": ("class Mine(KeyboardInterrupt): ...\nraise Mine('so')\n", "2: Mine: so"),
     "it registers what is no function": (
         'import dlx\nimport math\ndlx.register("activation", name="f")(math.tanh)\n',
         "3: register: received <built-in function tanh> as a activation; write a function",
@@ -217,6 +242,22 @@ def test_every_name_of_dlx_takes_what_its_kind_is_given() -> None:
         for name in registry.names(kind):
             entry = registry.get(kind, name)
             assert check_signatures(kind, entry.function, entry.traits) is None, (kind, name)
+            assert option_problem(entry) is None, (kind, name)
+
+
+def test_options_may_be_lists_and_mappings(tmp_path: Path) -> None:
+    parameters = "z, *, a: list[int] = [1], b: dict[str, float] = {}, c: tuple[int, ...] = ()"
+    path = write(
+        tmp_path,
+        f'import dlx\n@dlx.register("activation")\ndef f({parameters}):\n    """F."""\n'
+        "    return z * sum(a)\n",
+    )
+    plugins.load(path)
+    own = ["model.activation={name: f, b: {x: 1}}", "train.epochs=null", "train.steps=1"]
+    run = dlx.train("configs/xor.yaml", own, runs_dir=tmp_path)
+    assert run.status == "completed"
+    one, other = (choice("activation", "f", b={"x": value}) for value in (1, 2))
+    assert hash(one) == hash(choice("activation", "f", b={"x": 1})) and one != other
 
 
 @pytest.mark.parametrize("what", FAILURES)

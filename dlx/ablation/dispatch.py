@@ -73,7 +73,7 @@ def trained(work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun]) -> tu
         return "stopped", None
     except StorageError as error:
         return "broken", error
-    except (Exception, SystemExit) as error:  # a plug-in may end the process
+    except BaseException as error:  # a plug-in may end the process
         return "crashed", reason_of(error)
 
 

@@ -6,6 +6,7 @@ be copied.
 """
 
 import contextlib
+import errno
 import functools
 import multiprocessing
 import os
@@ -28,7 +29,7 @@ from dlx.ablation.leaving import Leaving
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.denormals import flushed_denormals
-from dlx.errors import FEW_PROCESSES, StorageError
+from dlx.errors import FEW_FILES, FEW_PROCESSES, StorageError
 from dlx.runs.ablations import cohort_folder
 from dlx.runs.checkpoints import newest_step
 from dlx.runs.info import describe
@@ -155,6 +156,7 @@ def _given(thing: str, cure: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # the latter is how Python tells of threads
         reason = getattr(error, "strerror", None) or error
+        cure = FEW_FILES if getattr(error, "errno", None) == errno.EMFILE else cure
         words = f"--jobs: the system gives no {thing} ({reason}); leave --jobs out, or {cure}"
         raise StorageError(words) from error
 

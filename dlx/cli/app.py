@@ -38,6 +38,7 @@ from dlx.cli.without_torch import leave_out_torch
 from dlx.data import functions
 from dlx.errors import (
     DISK,
+    FEW_FILES,
     FEW_PROCESSES,
     ClusterError,
     ConfigError,
@@ -237,14 +238,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            cure = "raise the limit on open files (ulimit -n)"
-            return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}; {cure}"))
+            where = error.filename or "a file"
+            return _fail(StorageError(f"{where}: {error.strerror}; {FEW_FILES}"))
         if error.errno == errno.EAGAIN:
             return _fail(StorageError(f"no more processes: {error.strerror}; {FEW_PROCESSES}"))
         if error.errno not in _STORAGE:
             raise
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
             return _fail(StorageError(f"{error}; {FEW_PROCESSES}"))
         if is_out_of_memory(error):

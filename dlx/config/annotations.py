@@ -138,6 +138,24 @@ def branches(annotation: Any) -> list[Branch]:
     return [Branch(member.base, (*member.metadata, *metadata)) for member in members]
 
 
+def is_yaml(annotation: Any) -> bool:
+    """Say whether a config can give and keep all that an annotation allows."""
+    return all(map(_is_yaml, branches(annotation)))
+
+
+def _is_yaml(branch: Branch) -> bool:
+    if branch.marker or branch.is_model or branch.is_null or branch.base is Any:
+        return True
+    if branch.kind is Literal:
+        return all(isinstance(value, str | int | None) for value in branch.arguments)
+    if branch.kind is dict:
+        names, values = branch.arguments
+        return names in (str, Any) and is_yaml(values)
+    if branch.kind in (list, tuple):
+        return all(item is ... or is_yaml(item) for item in branch.arguments)
+    return branch.base in (bool, int, float, str, Path)
+
+
 def literals(annotation: Any) -> list[Any]:
     """Return the values that an annotation names one by one."""
     named = [branch.arguments for branch in branches(annotation) if branch.kind is Literal]

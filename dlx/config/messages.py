@@ -13,24 +13,30 @@ from dlx.config.sections import TAG
 from dlx.config.words import describe, shown
 from dlx.errors import did_you_mean
 
+_MOST = 50  # problems that are told
+
 
 def problems_of(error: ValidationError, root: Node, annotation: Any) -> list[str]:
-    """Return a line per error: position, dotted key, what was received, what is allowed."""
+    """Return a line per error: position, dotted key, what was received, what is allowed.
+
+    Of many there is one more than `in_order` tells.
+    """
     lines = []
-    for problem in error.errors(include_url=False):
+    for problem in error.errors(include_url=False)[: _MOST + 1]:
         path = tuple(part for part in problem["loc"] if not str(part).startswith(TAG))
         lines.append(_line(problem, path, root, annotation))
     return list(dict.fromkeys(lines))
 
 
 def in_order(lines: list[str]) -> list[str]:
-    """Return messages sorted by file and line; those about overrides come last."""
+    """Return the first messages by file and line; those about overrides come last."""
 
     def position(text: str) -> tuple[bool, str, int]:
         match = re.match(r"(.+?):(\d+): ", text)
         return (False, match[1], int(match[2])) if match else (True, "", 0)
 
-    return sorted(lines, key=position)
+    ordered = sorted(lines, key=position)
+    return ordered if len(lines) <= _MOST else [*ordered[:_MOST], "and more; correct these first"]
 
 
 def _line(error: Any, path: tuple[str | int, ...], root: Node, annotation: Any) -> str:

@@ -21,6 +21,8 @@ MAX_BYTES = 20 * MAX_NODES  # of a file
 # Endings of files that are no configs.
 _TABLES = (".csv", ".tsv", ".parquet")
 _SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
+# NUL, which no path may have, and halves of characters, which UTF-8 has no bytes for.
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ def from_plain(value: Any) -> Node:
         return Node([from_plain(inner) for inner in value])
     if isinstance(value, int):
         _check_digits(value)
+    if isinstance(value, str | Path) and (found := _UNWRITABLE.search(str(value))):
+        character = f"the character U+{ord(found[0]):04X}"
+        raise ConfigError(
+            f"the config holds {str(value)[:40]!r}: {character} cannot stand in a file; remove it"
+        )
     return Node(value)
 
 
@@ -255,8 +262,9 @@ class _Builder:
             return self.mapping(node)
         if isinstance(node, yaml.SequenceNode):
             return [self.inside(index, item) for index, item in enumerate(node.value)]
-        if "\0" in node.value:
-            self.complain(node, f"{node.value[:40]!r} holds the character U+0000; remove it")
+        if found := _UNWRITABLE.search(node.value):
+            told = f"{node.value[:40]!r} holds the character U+{ord(found[0]):04X}; remove it"
+            self.complain(node, told)
             return None
         try:
             return _SCALARS.get(node.tag, str)(node.value)
@@ -273,6 +281,8 @@ class _Builder:
                 self.complain(key, f"keys are strings, {shown} is not; put it in quotes")
             elif key.value == "<<" and key.style is None:
                 self.complain(key, "merge keys (<<) are not YAML 1.2; use `extends: FILE`")
+            elif _UNWRITABLE.search(key.value):
+                self.value(key)  # which complains
             elif key.value in entries:
                 first = entries[key.value].where
                 self.complain(key, f"{key.value!r} stands here twice, first at {first}; remove one")

@@ -50,6 +50,18 @@ class Section(BaseModel):
     # Keys that exclude each other: a key in a later file or override replaces the other one.
     alternatives: ClassVar[Mapping[str, str]] = {}
 
+    def __hash__(self) -> int:
+        return hash(tuple(map(_hashable, self.__dict__.values())))
+
+
+def _hashable(value: Any) -> Any:
+    """Return a value of a section with tuples for lists and sets of pairs for mappings."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(inner)) for key, inner in value.items())
+    return value
+
 
 def option(default: Any, description: str) -> Any:
     """Return a field of a section; the default `...` makes its key required."""

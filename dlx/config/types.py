@@ -7,6 +7,7 @@ constraints from `annotated_types`, or one of the choices from the registry that
 """
 
 import functools
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +27,8 @@ from pydantic import (
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from dlx import registry
-from dlx.config.annotations import Marker
+from dlx.config.annotations import Marker, is_yaml
+from dlx.config.dump import to_plain
 from dlx.config.messages import problems_of
 from dlx.config.nodes import from_plain
 from dlx.config.rows import Augment, Fold, Split
@@ -373,3 +375,40 @@ def choice(kind: str, name: str, **options: Any) -> Choice:
     except ValidationError as error:
         problems = problems_of(error, from_plain(options), model)
         raise ConfigError("\n".join(f"{kind} {name}: {text}" for text in problems)) from None
+
+
+def option_problem(entry: registry.Entry) -> str | None:
+    """Return which option of an entry cannot be given, kept or written by a config; None: all can.
+
+    Of a plug-in nothing else has looked at that before.
+    """
+    for own in entry.options.values():
+        taken = (*Choice.__annotations__, *vars(Choice), *_common(entry.kind))
+        if own.name in taken or own.name.startswith("_"):
+            return f"an option {own.name!r}, a name that dlx uses itself; take another one"
+        if not is_yaml(own.annotation):
+            return (
+                f"an option {own.name!r} of a type that YAML cannot give; use numbers, strings, "
+                "booleans, lists or the types of dlx.config.types"
+            )
+        if own.default is not Parameter.empty and (problem := _default_problem(own)):
+            return f"a default of the option {own.name!r} that its type does not allow: {problem}"
+    return None
+
+
+def _common(kind: str) -> list[str]:
+    return [option.name for option in common_options(kind)]
+
+
+def _default_problem(own: registry.Option) -> str | None:
+    """Return what is wrong with the default of an option."""
+    fields: dict[str, Any] = {own.name: (checked(own.annotation, own.default), ...)}
+    model = create_model("option", **fields)
+    try:
+        read = model.model_validate({own.name: own.default})
+        json.dumps(to_plain(read), allow_nan=False)
+    except ValidationError as error:
+        return "; ".join(problems_of(error, from_plain({own.name: own.default}), model))
+    except (TypeError, ValueError):
+        return f"{own.default!r} cannot be written in YAML"
+    return None

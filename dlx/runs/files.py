@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from dlx.errors import RunError, StorageError, UnreadableError
+from dlx.errors import FEW_FILES, RunError, StorageError, UnreadableError
 
 _FULL = "free some space or choose another directory"
 _FORBIDDEN = "choose a directory that you may write to"
@@ -31,7 +31,7 @@ _CURES = {
     errno.ELOOP: "links lead in a circle: choose another directory",
     errno.ENXIO: "it is a socket, or a pipe that nobody reads: name a file",
     errno.ENAMETOOLONG: "choose a shorter path",
-    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.EMFILE: FEW_FILES,
     errno.ENFILE: "close other programs, which hold the system's open files",
 }
 

@@ -122,5 +122,6 @@ def _recorded_failures(run: RunDirectory) -> Iterator[None]:
             if run.read_info()["status"] == "running":
                 run.write_info(status=status, ended=timestamp(), reason=str(error))
         if is_out_of_memory(error):
-            raise MemoryLimitError(f"out of memory while training; {CURE} ({error})") from error
+            words = str(error) or type(error).__name__
+            raise MemoryLimitError(f"out of memory while training; {CURE} ({words})") from error
         raise

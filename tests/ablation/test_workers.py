@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 
 from dlx.cli import main
+from dlx.errors import FEW_FILES, FEW_PROCESSES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -20,6 +21,10 @@ OPTIONS = ["--anyway", "--quiet", "--jobs", "2", "--runs-dir"]
 
 def _refused(*arguments: object, **options: object) -> NoReturn:
     raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def _no_file(*arguments: object, **options: object) -> NoReturn:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _no_semaphore(*arguments: object, **options: object) -> NoReturn:
@@ -32,11 +37,24 @@ def _no_thread(*arguments: object) -> NoReturn:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are copies on Linux alone")
 @pytest.mark.parametrize(
-    ("owner", "name", "call", "told"),
+    ("owner", "name", "call", "told", "cure"),
     [
-        (SemLock, "__init__", _no_semaphore, "no semaphores (No such file or directory)"),
-        (os, "fork", _refused, "no further process (Resource temporarily unavailable)"),
-        (threading.Thread, "start", _no_thread, "no further thread (can't start new thread)"),
+        (SemLock, "__init__", _no_semaphore, "no semaphores (No such file or directory)", "let "),
+        (
+            os,
+            "fork",
+            _refused,
+            "no further process (Resource temporarily unavailable)",
+            FEW_PROCESSES,
+        ),
+        (os, "fork", _no_file, "no further process (Too many open files)", FEW_FILES),
+        (
+            threading.Thread,
+            "start",
+            _no_thread,
+            "no further thread (can't start new thread)",
+            FEW_PROCESSES,
+        ),
     ],
 )
 def test_what_the_system_does_not_give(
@@ -44,6 +62,7 @@ def test_what_the_system_does_not_give(
     name: str,
     call: object,
     told: str,
+    cure: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -51,7 +70,7 @@ def test_what_the_system_does_not_give(
     monkeypatch.setattr(owner, name, call)
     assert main([*COMMAND, *OPTIONS, str(tmp_path)]) == 9
     [error] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert error.startswith(f"error: --jobs: the system gives {told}; leave --jobs out, or ")
+    assert error.startswith(f"error: --jobs: the system gives {told}; leave --jobs out, or {cure}")
 
 
 def test_no_thread_for_a_command(

@@ -35,6 +35,12 @@ def test_a_name_misspelt_by_a_letter_is_understood() -> None:
     assert right >= LEAST * asked
 
 
+@pytest.mark.parametrize("text", ["size_batch", "batch-size", "Batch Size", "BATCH_SIZE"])
+def test_the_same_words_written_otherwise_are_understood(text: str) -> None:
+    names = ["batch", "size", "patch_size", "batch_size", "batch_sizes"]
+    assert did_you_mean(text, names) == "; did you mean 'batch_size'?"
+
+
 PLACES = {
     "model.itit": ({"model": {"itit": "zeros"}}, "init"),
     "optimizer": ({"optimizer": "adma"}, "adam"),

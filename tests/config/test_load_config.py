@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -72,3 +73,9 @@ def test_any_file_loads_or_is_a_config_error(tmp_path_factory, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with suppress(ConfigError):
         load(path)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\0b", Path("/\udcff")])
+def test_a_text_that_no_file_can_hold_is_refused_from_python_too(text: object) -> None:
+    with pytest.raises(ConfigError, match=r"the config holds .*: the character U\+.* cannot stand"):
+        load({"data": {"name": "csv", "path": text, "target": "t"}})

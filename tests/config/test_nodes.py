@@ -141,6 +141,8 @@ def test_aliases_that_explode(tmp_path):
         ("a: !!int abc", "c.yaml:1: a: 'abc' is not a number that can be read"),
         ("a: " + "9" * 5000, "is not a number that can be read; quote it if it is a text"),
         ('a: "x\\0y"', r"c.yaml:1: a: 'x\x00y' holds the character U+0000; remove it"),
+        ('a: "x\\ud800"', r"c.yaml:1: a: 'x\ud800' holds the character U+D800; remove it"),
+        ('"\\udfff": 1', r"c.yaml:1: '\udfff' holds the character U+DFFF; remove it"),
     ],
 )
 def test_a_problem_that_leaves_the_rest_readable(tmp_path, text, message):
