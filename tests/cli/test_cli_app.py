@@ -185,6 +185,18 @@ def test_output_to_a_full_disk(tmp_path: Path) -> None:
     assert err == "error: the output cannot be written: No space left on device\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the addresses of a process")
+def test_less_memory_than_libraries_need_to_begin(tmp_path: Path) -> None:
+    """OpenBLAS waited for ever at 300 MB, and ended the process without a word at 150."""
+    for megabytes in (150, 300):
+        command = f'ulimit -v {1024 * megabytes}; exec "$0" -m dlx runs'
+        ended = subprocess.run(
+            ["sh", "-c", command, sys.executable], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert (ended.returncode, ended.stdout) == (6, "")
+        assert ended.stderr.startswith("error: out of memory: NumPy: this needs at least 0.5 GiB")
+
+
 @pytest.mark.parametrize(
     "words", [["config", "schema"], ["--help"], ["init", "--help"]], ids=" ".join
 )
