@@ -34,6 +34,11 @@ def in_a_line(text: str) -> str:
     return re.sub(r"[\t\n]", _escaped, printable(text))
 
 
+def in_json(text: str) -> str:
+    r"""Return JSON that says the same as a terminal may show it: what commands it as \u202e."""
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def encoded(text: str) -> bytes:
     r"""Return a text in UTF-8; bytes of a file's name that are no text are written as \udcff."""
     return text.encode("utf-8", "backslashreplace")

@@ -5,7 +5,6 @@ import errno
 import io
 import json
 import os
-import re
 import shutil
 import stat
 import sys
@@ -17,7 +16,7 @@ import typer
 
 from dlx.errors import ConfigError, StorageError
 from dlx.report.numbers import format_metric, metrics_rows
-from dlx.texts import in_a_line, printable
+from dlx.texts import in_a_line, in_json, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,8 +63,7 @@ def emit_json(document: Any) -> None:
 
     ascii_only = (sys.stdout.encoding or "utf8").lower().replace("-", "") != "utf8"
     text = json.dumps(finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False)
-    # JSON escapes C0 characters alone. What is left of the others stands in texts.
-    _write(re.sub(r"[\x7f-\x9f\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text))
+    _write(in_json(text))
 
 
 def note(text: str) -> None:

@@ -206,10 +206,10 @@ def _script(export: Export) -> str:
             f"ID = {_free(encoder.id_name or '', ['row', *columns])!r}\n"
         )
         shown = ", ".join(columns[:3]) + (", …" if len(columns) > 3 else "")
-        answers = _ANSWERS.format(columns_in_words=shown, answer=answer, chunk=CHUNK)
+        answers = _ANSWERS.format(columns_in_words=_quoted(shown), answer=answer, chunk=CHUNK)
         example = ", ".join(f"{column.name!r}: …" for column in encoder.columns[:3])
         more = ", …" if len(encoder.columns) > 3 else ""
-        usage = _TABLE_USAGE.format(columns=example + more)
+        usage = _TABLE_USAGE.format(columns=_quoted(example + more))
         main = _PREDICT_FILES
         inputs = f"x (N, {task.num_inputs}) float64 that TABLE gives"
     tied = [module for module in network if isinstance(module, Transposed)]
@@ -224,7 +224,7 @@ def _script(export: Export) -> str:
     ]
     linear = [module for module in network if isinstance(module, nn.Linear | Transposed)]
     return _SCRIPT.format(
-        run=export.run,
+        run=_quoted(export.run),
         packages=packages,
         usage=usage,
         classes=repr(task.classes),
@@ -242,6 +242,11 @@ def _script(export: Export) -> str:
         answers=answers,
         main=main,
     )
+
+
+def _quoted(text: str) -> str:
+    """Return a text, in which a user's names stand, as a part of a docstring."""
+    return texts.in_a_line(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _answers(
@@ -306,7 +311,7 @@ def write_onnx(folder: Path, export: Export) -> list[Path]:
     model = program.model_proto
     columns = None if encoder is None else [column.name for column in encoder.columns]
     targets = None if encoder is None else [column.name for column in encoder.targets]
-    named = {"run": export.run, "task": task.kind, "classes": task.classes}
+    named = {"run": texts.printable(export.run), "task": task.kind, "classes": task.classes}
     names = {"features": export.features, "columns": columns, "targets": targets}
     for key, value in (named | names).items():
         if value:

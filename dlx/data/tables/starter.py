@@ -47,6 +47,7 @@ from dlx.data.tables.recognition import (
 )
 from dlx.data.tasks import decide
 from dlx.errors import ConfigError, DataError, did_you_mean
+from dlx.texts import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
         *(f"  {column.name}: {column.words}" for column in looks),
     ]
     # A name in quotes may hold a line break, which would end the comment.
-    comments = [f"# {' '.join(line.splitlines())}".rstrip() for line in about]
+    comments = [f"# {_comment(line)}".rstrip() for line in about]
     # Of a target that holds codes the training says so.
     noted = inputs if goal.is_mixed else [goal, *inputs]
     notes += [column.note for column in noted if column.note]
@@ -520,7 +521,11 @@ def _target_words(target: pd.Series, goal: Look) -> str:
 
 
 def _line(text: str, words: str) -> str:
-    return f"{text:<30} # {' '.join(words.splitlines())}" if words else text
+    return f"{text:<30} # {_comment(words)}" if words else text
+
+
+def _comment(words: str) -> str:
+    return printable(" ".join(words.splitlines()))
 
 
 _REST = """\
