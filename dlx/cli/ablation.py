@@ -138,6 +138,8 @@ def ablate(
                     plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show, cluster=own
                 )
             warn(prospects.same(document))
+            if document["refusal"] and not anyway:
+                warn([f"this is trained by --anyway alone: {document['refusal']}"])
             emit_json(document) if as_json else _emit_preview(document)
             return
         foreseen = api.foresee_ablation(plan, runs_dir=runs_dir)

@@ -88,9 +88,11 @@ def test_progress_is_told_in_lines_on_stderr(dlx: Command) -> None:
 
 def test_a_dry_run_says_what_the_seeds_can_decide(dlx: Command) -> None:
     vary = ["ablate", "digits", "--vary", "model.activation=relu,tanh", "--dry-run"]
-    few = dlx(*vary, "--seeds", 2).out
-    assert "the baseline 'activation=relu' is the variant with the values of the config" in few
-    assert "1 comparison: nothing can be decided; it takes at least 3 seeds" in few
+    few = dlx(*vary, "--seeds", 2)
+    assert "the baseline 'activation=relu' is the variant with the values of the config" in few.out
+    assert "1 comparison: nothing can be decided; it takes at least 3 seeds" in few.out
+    assert few.err.startswith("warning: this is trained by --anyway alone: ablation.seeds: 2 seeds")
+    assert "this is trained" not in dlx(*vary, "--seeds", 2, "--anyway").err
     enough = dlx(*vary, "--seeds", 10)
     assert "a difference of 1.0 times its standard deviation over the seeds" in enough.out
     document = dlx(*vary, "--seeds", 10, "--json").json
@@ -119,7 +121,7 @@ def test_what_can_decide_nothing_is_refused_unless_anyway(dlx: Command, tmp_path
         "use --seeds 3 or more, or train without verdicts by --anyway\n"
     )
     assert not (tmp_path / "runs").exists()
-    assert dlx("ablate", "xor", *SHORT, *few, "model.hidden=[]", "--dry-run").err == (
+    assert dlx("ablate", "xor", *SHORT, *TWO, "model.hidden=[]", "--dry-run").err == (
         "warning: 'activation=relu' and 'activation=tanh' train alike: their runs do not use what "
         "differs; leave all but one of them out\n"
     )
