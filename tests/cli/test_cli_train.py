@@ -135,7 +135,8 @@ def test_a_default_batch_size_adapts_and_says_so(dlx: Command, tmp_path: Path) -
     again = dlx("train", saved, "--quiet", "--json", "--runs-dir", "again")
     assert (again.code, again.err) == (0, "")
     assert again.json["metrics"] == ended.json["metrics"]
-    ended = dlx("ablate", "few.yaml", "--vary", "data.limit=50,100", "--seeds=1", "--dry-run")
+    options = ["--seeds=1", "--anyway", "--dry-run"]
+    ended = dlx("ablate", "few.yaml", "--vary", "data.limit=50,100", *options)
     assert ended.code == 0
     assert ended.err == (
         "note: limit=50: train.batch_size is 50, all training rows (default 128)\n"
