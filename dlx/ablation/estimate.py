@@ -120,7 +120,7 @@ def preview(plan: Plan, variances: Variances | None = None) -> dict[str, Any]:
 
 
 def cohorts_of(plan: Plan) -> list[dict[str, Any]]:
-    """Return what each cohort of a plan is, and how long it will take."""
+    """Return what each cohort of a plan is, its time, and which of its runs diverge at once."""
     return [_cohort(plan, cohort) for cohort in plan.cohorts]
 
 
@@ -132,7 +132,7 @@ def _parameters(plan: Plan, path: str) -> int:
 def _cohort(plan: Plan, cohort: PlannedCohort) -> dict[str, Any]:
     planned = runs_by_path(plan)
     jobs = [plan.job(planned[path]) for path in cohort.runs]
-    rehearse(jobs)  # what cannot begin to train is said now
+    diverging = rehearse(jobs)  # what cannot begin to train is said now
     runs, size = len(jobs), cohort.size
     lengths = [job.member.num_steps for job in jobs]
     longest = jobs[lengths.index(max(lengths))]
@@ -143,6 +143,7 @@ def _cohort(plan: Plan, cohort: PlannedCohort) -> dict[str, Any]:
         "runs": runs,
         "engine": cohort.engine,
         "engine_reason": cohort.by_torch,
+        "diverging": diverging,
         "steps": max(lengths),
         "bytes": runs * size.total + size.evaluation,
         "seconds_per_step": seconds_per_step(longest, size, runs),

@@ -23,11 +23,11 @@ from dlx.runs.ablations import SUMMARY
 from dlx.runs.files import exists
 from dlx.search import plan as planning
 from dlx.search import session, space, summary
-from dlx.search.directory import CONFIG, Progress
+from dlx.search.directory import CONFIG
 from dlx.search.directory import read_config as read_search_config
 from dlx.search.plan import SearchPlan
 from dlx.search.session import Ended, Show
-from dlx.search.study import Study, require
+from dlx.search.study import require
 from dlx.training.process import breaking_off, in_training
 from dlx.training.transfer import located
 
@@ -139,19 +139,17 @@ def plan_search(
 
 @flushed_denormals()
 def preview_search(ready: SearchPlan) -> dict[str, Any]:
-    """Return what a search would train first, and how long all of it takes; nothing is written."""
-    rising, sampler = ready.rising, ready.section.sampler
-    study = Study(Path(), ready.space, sampler, ready.config.seed, rising)
-    first = session.choose(ready, study, Progress())
-    training = [trial for trial in first if trial.state is None and trial.same_as is None]
-    seconds = 0.0
-    cohorts: list[dict[str, Any]] = []
-    if training:
-        plan = ready.trial_plan(training, 0, 0)
-        cohorts = estimate.cohorts_of(plan)
-        seconds = sum(cohort["seconds"] for cohort in cohorts)
+    """Return what a search would train first, and how long all of it takes; nothing is written.
+
+    Raises:
+        DivergedError: all trials diverge before their first step
+        ConfigError: no trial is one that can be trained and keeps all bounds
+    """
+    first, cohorts = session.rehearse(ready)
+    trained = sum(cohort["runs"] for cohort in cohorts)
+    seconds = sum(cohort["seconds"] for cohort in cohorts)
     runs = ready.num_trials * len(ready.seeds) + 2 * len(ready.judge_seeds)
-    whole = seconds * runs / max(len(training) * len(ready.seeds), 1) + estimate.BEGINNING
+    whole = seconds * runs / trained + estimate.BEGINNING
     return {
         "name": ready.config.name,
         "objectives": ready.objectives,
@@ -164,7 +162,8 @@ def preview_search(ready: SearchPlan) -> dict[str, Any]:
         "judge_seeds": ready.judge_seeds,
         "runs": runs,
         "first": [
-            {"number": trial.number, "settings": dict(trial.settings), "state": trial.state}
+            {"settings": dict(trial.settings)}
+            | {name: getattr(trial, name) for name in ("number", "state", "reason")}
             for trial in first
         ],
         "cohorts": cohorts,
@@ -299,7 +298,8 @@ def _train(
                 f"cause is removed, `{_again(run)}` searches anew"
             )
         if ended.best is None:
-            raise ConfigError(f"{_why_no_best(ended)}; {run.path / TRIALS} lists all trials")
+            why = session.why_no_best(ended.progress.trials)
+            raise ConfigError(f"{why}; {run.path / TRIALS} lists all trials")
     return Search(run.path)
 
 
@@ -324,21 +324,3 @@ def _write(ready: SearchPlan, run: RunDirectory, ended: Ended, show_test: bool) 
 def _again(run: RunDirectory) -> str:
     """Return the command that begins the same search in a directory of its own."""
     return f"dlx search {shlex.quote(str(run.path / CONFIG))}"
-
-
-def _why_no_best(ended: Ended) -> str:
-    trials = ended.progress.trials
-    bounds: dict[str, float] = {}
-    for trial in trials:
-        for bound, violation in trial.violations.items():
-            bounds[bound] = min(violation, bounds.get(bound, violation))
-    never = [
-        f"{bound} (at best by {violation:.4g} too much)"
-        for bound, violation in bounds.items()
-        if violation > 0
-    ]
-    if never:
-        return f"search.constraints: no trial keeps {', '.join(never)}; loosen the bound"
-    if bounds:
-        return "search.constraints: no trial keeps all bounds; loosen one, or try more trials"
-    return "no trial was completed; see the reasons of the trials, and change search.space"

@@ -298,6 +298,13 @@ def _emit_preview(document: dict[str, Any]) -> None:
     reasons = {c["engine_reason"] for c in document["cohorts"] if c["engine_reason"]}
     for reason in sorted(reasons):
         emit(f"the native engine does not train all of them: {reason}")
+    for cohort in document["cohorts"]:
+        if cohort["diverging"]:
+            path, reason = next(iter(cohort["diverging"].items()))
+            emit(
+                f"{len(cohort['diverging']):,} of cohort {cohort['number']} will diverge before "
+                f"the first step ({path}: {reason})"
+            )
     low, high = map(duration, document["range"])
     whole = "for the first seeds" if document["looks"] else "in all"
     emit(f"about {duration(document['seconds'])} {whole} ({low} to {high}); nothing was written")

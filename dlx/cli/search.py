@@ -198,16 +198,22 @@ def _emit_preview(document: dict[str, Any]) -> None:
         f"configs at {len(document['judge_seeds'])} fresh seeds: {document['runs']:,} runs; "
         f"by {' and '.join(document['objectives'])}"
     )
+    first = document["first"]
+    if (number := first[0]["number"]) > 1:
+        emit(f"no trial before {number} makes a step; the batch that begins with it:")
     rows = [
         [f"{own['number']}", *map(in_short, own["settings"].values()), own["state"] or ""]
-        for own in document["first"]
+        for own in first
     ]
     emit_table(["trial", *document["space"], ""], rows, "r")
+    for own in first:
+        if own["reason"]:
+            emit(f"trial {own['number']}: {own['reason']}")
     emit("")
     shapes = [
         [own["shape"], f"{own['runs']:,}", f"{own['steps']:,}", duration(own["seconds"])]
         for own in document["cohorts"]
     ]
-    emit_table(["cohorts of the first batch", "runs", "steps", "time"], shapes, " rrr")
+    emit_table(["cohorts of the batch", "runs", "steps", "time"], shapes, " rrr")
     low, high = map(duration, document["range"])
     emit(f"about {duration(document['seconds'])} in all ({low} to {high}); nothing was written")

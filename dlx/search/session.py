@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlx.ablation import loading, workers
+from dlx.ablation import estimate, loading, workers
 from dlx.ablation import session as ablations
 from dlx.ablation.cluster import Cluster
 from dlx.ablation.execution import Report
@@ -78,6 +79,49 @@ def train(
     if ended.best is not None:
         _judge(plan, run, ended, trainer)
     return ended
+
+
+def rehearse(plan: SearchPlan) -> tuple[list[Trial], list[dict[str, Any]]]:
+    """Let a search begin in memory, up to the first batch with a trial that makes a step.
+
+    Batches before it end without one, as they would. Returns the trials of that batch, and what
+    its cohorts are.
+
+    Raises:
+        DivergedError: all trials diverge at once
+        ConfigError: no trial is one that can be trained and keeps all bounds
+    """
+    study = Study(Path(), plan.space, plan.section.sampler, plan.config.seed, plan.rising)
+    progress = Progress()
+    while len(progress.trials) < plan.num_trials:
+        progress.batches.append(choose(plan, study, progress))
+        training, cohorts = _to_train(progress.open), []
+        if training:
+            ablation = plan.trial_plan(training, 0, 0)
+            cohorts = estimate.cohorts_of(ablation)
+            training = _diverging(ablation, training, cohorts)
+        if any(trial.state is None for trial in training):
+            ended = {trial.number: trial for trial in training}
+            return [ended.get(trial.number, trial) for trial in progress.open], cohorts
+        study.tell(_close(progress, training))
+    _refuse_all_diverged(progress.trials)
+    raise ConfigError(why_no_best(progress.trials))
+
+
+def _diverging(
+    ablation: Plan, trials: Sequence[Trial], cohorts: Sequence[Mapping[str, Any]]
+) -> list[Trial]:
+    """Return the trials, ended where a run of theirs diverges before its first step."""
+    known = {path: reason for own in cohorts for path, reason in own["diverging"].items()}
+    reasons = {
+        planned.arm.variant: known[planned.path]
+        for planned in reversed(ablation.runs("comparison"))
+        if planned.path in known
+    }
+    return [
+        trial.ended("diverged", reason=reasons[trial.name]) if trial.name in reasons else trial
+        for trial in trials
+    ]
 
 
 @dataclass(frozen=True)
@@ -156,9 +200,8 @@ def _ruled_out(plan: SearchPlan, trial: Trial) -> Trial:
 def _finish_batch(plan: SearchPlan, run: RunDirectory, ended: Ended, trainer: _Trainer) -> None:
     """Train the open batch, tell Optuna how its trials did, and write it down."""
     progress, study = ended.progress, ended.study
-    batch = progress.open
-    training = [trial for trial in batch if trial.state is None and trial.same_as is None]
-    results: dict[str, list[RunResult]] = {}
+    training = _to_train(progress.open)
+    trained: list[Trial] = []
     ablation: Plan | None = None
     if training:
         parts = progress.parts or trainer.parts
@@ -167,30 +210,39 @@ def _finish_batch(plan: SearchPlan, run: RunDirectory, ended: Ended, trainer: _T
         before = [trial for own in progress.ended for trial in own]
         rule = plan.pruner and prune(plan.pruner, plan.objectives[0], plan.rising[0], before)
         phase = f"batch {len(progress.batches)}"
-        trained = trainer.train(ablation, phase, progress.cohorts, rule)
-        _add_report(ended.report, trained.report)
-        if trained.report.stopped:
+        part = trainer.train(ablation, phase, progress.cohorts, rule)
+        _add_report(ended.report, part.report)
+        if part.report.stopped:
             return
+        results: dict[str, list[RunResult]] = {}
         for planned in ablation.runs("comparison"):
-            if planned.path in trained.results:
-                results.setdefault(planned.arm.variant, []).append(trained.results[planned.path])
-    by_number = {trial.number: trial for own in progress.ended for trial in own}
-    done = []
-    for trial in batch:
-        if trial.same_as is not None:
-            trial = _like(trial, by_number[trial.same_as])
-        elif trial.state is None:
-            assert ablation is not None
-            trial = _with_result(plan, ablation, trial, results.get(trial.name, []))
-        by_number[trial.number] = trial
-        done.append(trial)
-    progress.batches[-1] = done
-    progress.journal, progress.told = study.tell(done), len(progress.batches)
+            if planned.path in part.results:
+                results.setdefault(planned.arm.variant, []).append(part.results[planned.path])
+        trained = [
+            _with_result(plan, ablation, trial, results.get(trial.name, [])) for trial in training
+        ]
+    progress.journal = study.record(_close(progress, trained))
     progress.parts = None
     if ablation is not None:
         progress.cohorts += len(ablation.cohorts)
         progress.runs += sum(len(cohort.runs) for cohort in ablation.cohorts)
     progress.write(run, plan.config.name, plan.objectives)
+
+
+def _to_train(batch: Sequence[Trial]) -> list[Trial]:
+    """Return the trials of a batch that are to be trained."""
+    return [trial for trial in batch if trial.state is None and trial.same_as is None]
+
+
+def _close(progress: Progress, trained: Sequence[Trial]) -> list[Trial]:
+    """Let the open batch end, given its trained trials; return all of its trials."""
+    by_number = {trial.number: trial for trial in (*progress.trials, *trained)}
+    for trial in progress.open:
+        if trial.same_as is not None:
+            by_number[trial.number] = _like(trial, by_number[trial.same_as])
+    done = progress.batches[-1] = [by_number[trial.number] for trial in progress.open]
+    progress.told = len(progress.batches)
+    return done
 
 
 def _like(trial: Trial, other: Trial) -> Trial:
@@ -258,6 +310,24 @@ def _refuse_all_diverged(trials: Sequence[Trial]) -> None:
             f"all {len(trained)} trials that were trained diverged ({trained[0].reason}); search "
             "smaller learning rates, or set train.clip_norm"
         )
+
+
+def why_no_best(trials: Sequence[Trial]) -> str:
+    """Return why none of the trials that have ended is the best, and the cure."""
+    bounds: dict[str, float] = {}
+    for trial in trials:
+        for bound, violation in trial.violations.items():
+            bounds[bound] = min(violation, bounds.get(bound, violation))
+    never = [
+        f"{bound} (at best by {violation:.4g} too much)"
+        for bound, violation in bounds.items()
+        if violation > 0
+    ]
+    if never:
+        return f"search.constraints: no trial keeps {', '.join(never)}; loosen the bound"
+    if bounds:
+        return "search.constraints: no trial keeps all bounds; loosen one, or try more trials"
+    return "no trial was completed; see the reasons of the trials, and change search.space"
 
 
 def best_of(plan: SearchPlan, trials: Sequence[Trial]) -> Trial | None:

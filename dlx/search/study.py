@@ -90,7 +90,7 @@ class Study:
         if self._sampler == "cmaes":  # whose state is not kept: it is reached again
             for trials in ended:
                 self.ask_again(trials)
-                self._tell(trials)
+                self.tell(trials)
         elif size:
             with _quiet(), storage_errors(self._path):  # opening it writes to it
                 self._study.add_trials(self._open().trials)
@@ -126,10 +126,10 @@ class Study:
                     f"trial {trial.number} than before; was Optuna or cmaes upgraded?"
                 )
 
-    def tell(self, trials: Sequence[Trial]) -> dict[str, Any]:
+    def record(self, trials: Sequence[Trial]) -> dict[str, Any]:
         """Tell how trials ended; append them to the journal, and return what is known of it."""
         before = len(self._study.get_trials(deepcopy=False)) - len(self._asked)
-        self._tell(trials)
+        self.tell(trials)
         with _quiet(), storage_errors(self._path):
             journal = self._open()
             for ended in self._study.get_trials(deepcopy=True)[before:]:
@@ -142,7 +142,8 @@ class Study:
         content = self._content()
         return {"bytes": len(content), "sha256": documents.sha256(content)}
 
-    def _tell(self, trials: Sequence[Trial]) -> None:
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Tell the sampler how trials ended."""
         from optuna.trial import TrialState
 
         states = {"completed": TrialState.COMPLETE, "failed": TrialState.FAIL}

@@ -187,3 +187,52 @@ def test_optuna_is_an_extra(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "optuna", None)
     ended = dlx("search", "iris", *SPACE)
     assert ended.code == 2 and "pip install 'dlx[optuna]'" in ended.err
+
+
+WIDE = ["--space", "model.hidden=[4],[40]", "--constraint", "parameters<=60"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "said"),
+    [
+        (
+            ["--space", "model.init={name: normal, std: 2e38},{name: normal, std: 1e38}"],
+            5,
+            "error: all 6 trials that were trained diverged (the training cost was not finite",
+        ),
+        (
+            ["--space", "model.hidden=[8],[40]", "--constraint", "parameters<=50"],
+            2,
+            "error: search.constraints: no trial keeps parameters<=50 (at best by 17 too much)",
+        ),
+    ],
+)
+def test_a_dry_run_of_trials_that_make_no_step_ends_as_the_search_does(
+    asked: list[str], code: int, said: str, dlx: Command
+) -> None:
+    dry = dlx("search", "iris", *asked, *SMALL, "--dry-run")
+    trained = dlx("search", "iris", *asked, *SMALL, "--quiet")
+    assert (dry.code, trained.code, dry.out) == (code, code, "")
+    error = dry.err.splitlines()[-1]
+    assert error.startswith(said)
+    assert error in trained.err
+
+
+def test_a_dry_run_goes_on_to_the_first_batch_that_trains(dlx: Command) -> None:
+    asked = ["search", "iris", *WIDE, *SMALL[:2], "--batch", "1", *SMALL[4:], "--seed", "3"]
+    dry = dlx(*asked, "--dry-run", "--json").json
+    trials = dlx(*asked, "--quiet", "--json").json["trials"]
+    [first] = dry["first"]
+    assert first["number"] > 1 and first["state"] is None
+    assert first["settings"] == trials[first["number"] - 1]["settings"]
+    states = [trial["state"] for trial in trials[: first["number"]]]
+    assert states == ["infeasible"] * (len(states) - 1) + ["completed"]
+    words = dlx(*asked, "--dry-run").out
+    assert f"no trial before {first['number']} makes a step" in words
+
+
+def test_a_dry_run_names_trials_that_diverge_at_once(dlx: Command) -> None:
+    space = ["--space", "model.init={name: normal, std: 2e38},{name: normal, std: 0.1}"]
+    ended = dlx("search", "iris", *space, *SMALL[:2], "--batch", "6", *SMALL[4:], "--dry-run")
+    assert ended.code == 0
+    assert "diverged" in ended.out and ": the training cost was not finite after 0" in ended.out

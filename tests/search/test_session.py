@@ -212,7 +212,7 @@ def test_another_name_of_the_journal_keeps_its_content(tmp_path: Path) -> None:
     (tmp_path / "journal.log").hardlink_to(own)
     study = Study(tmp_path, [], "tpe", 0, [True])
     study.restore(None, [])
-    study.tell([])
+    study.record([])
     assert own.read_bytes() == b"the user's own file"
 
 
@@ -295,7 +295,7 @@ def test_a_disk_that_fails_under_the_journal_is_told(
 ) -> None:
     """Optuna writes to it as it opens it, too, and its errors name no file."""
     study = Study(tmp_path, [], "tpe", 0, [True])
-    known = study.tell([])
+    known = study.record([])
 
     def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -303,7 +303,7 @@ def test_a_disk_that_fails_under_the_journal_is_told(
     monkeypatch.setattr(os, "fsync", fail)
     words = r"cannot write .*journal.log: Input/output error; check the disk"
     with pytest.raises(StorageError, match=words):
-        study.tell([])
+        study.record([])
     with pytest.raises(StorageError, match=words):
         Study(tmp_path, [], "tpe", 0, [True]).restore(known, [])
 
