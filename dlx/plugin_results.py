@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dlx.config.words import shown
-from dlx.errors import ConfigError, raised_at
+from dlx.errors import ConfigError, DlxError, is_out_of_memory, raised_at
 from dlx.registry import MODULES
 
 Judge = Callable[[Any, Sequence[Any]], str | None]
@@ -45,6 +45,7 @@ _GIVEN: dict[str, tuple[str, ...]] = {
 }
 
 
+_TURNS_OFF = "turns off the gradient of what it is given; leave requires_grad as it is"
 _FILLS = ("initializer", "own_bias")  # what fills its first argument
 _LARGEST = 1e30  # factor on a rate
 
@@ -81,33 +82,41 @@ def judged(kind: str, function: Any) -> Any:
     if not inspect.isfunction(function) and not (inspect.isclass(function) and kind in MODULES):
         return function
     judge = _JUDGES.get(kind)
+    file, line = place(function)
 
     @functools.wraps(function, updated=())
     def checked(*arguments: Any, **options: Any) -> Any:
         given = arguments
         if kind in _FILLS:  # of which another name stays, whatever becomes of the tensor
             given = (arguments[0].fill_(math.nan).detach(), *arguments[1:])
+        learned = [a for a in arguments if getattr(a, "requires_grad", False)]
         with contextlib.redirect_stdout(sys.stderr):
             try:
                 result = function(*arguments, **options)
-            except Exception:
+            except Exception as error:
+                _name(error, file)
                 raise
             except BaseException as error:
                 if is_of_signal(error):
                     raise
-                file, _ = place(function)
                 raise ConfigError(f"plug-in {raised_at(error, {file})}") from error
         problem = judge(result, given) if judge else None
-        if problem is not None:
-            file, line = place(function)
-            raise ConfigError(
-                f"plug-in {file}:{line}: {kind} {function.__name__!r} returned {problem}"
-            )
-        return result
+        if problem is None and all(argument.requires_grad for argument in learned):
+            return result
+        said = f"returned {problem}" if problem else _TURNS_OFF
+        raise ConfigError(f"plug-in {file}:{line}: {kind} {function.__name__!r} {said}")
 
     if inspect.isclass(function):
         checked.__annotations__ = function.__init__.__annotations__
     return checked
+
+
+def _name(error: Exception, file: str) -> None:
+    """Let an error that is told by its words alone begin with the plug-in's file and line."""
+    if str(error).startswith("plug-in "):  # of another one, which this one has called
+        return
+    if isinstance(error, DlxError) or is_out_of_memory(error):
+        error.args = (f"plug-in {raised_at(error, {file})}",)
 
 
 def place(function: Any) -> tuple[str, int]:

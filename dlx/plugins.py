@@ -9,6 +9,7 @@ A plug-in is code. It is executed only if the command line (`dlx --plugin FILE`)
 names it, never because a run was made with it.
 """
 
+import builtins
 import contextlib
 import hashlib
 import inspect
@@ -90,11 +91,16 @@ def load(path: Path | str) -> Plugin:
     except OSError as error:
         reason = unreadable(given, error, "a Python file", "*.py")
         raise ConfigError(f"--plugin {given}: {reason}") from None
+    return load_content(file, content)
+
+
+def load_content(file: Path, content: bytes) -> Plugin:
+    """Execute a plug-in as `load` does, given its absolute path, here or on another machine."""
     plugin = Plugin(file, hashlib.sha256(content).hexdigest())
     if _loaded.get(file, plugin) != plugin:
-        raise ConfigError(f"--plugin {given}: it has changed since it was loaded; start anew")
+        raise ConfigError(f"--plugin {file}: it has changed since it was loaded; start anew")
     if file not in _loaded:
-        _execute(plugin, content, given)
+        _execute(plugin, content)
         _loaded[file] = plugin
     return plugin
 
@@ -134,14 +140,14 @@ def blamed(error: BaseException) -> str | None:
     return raised_at(error, set(map(str, _loaded)))
 
 
-def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
+def _execute(plugin: Plugin, content: bytes) -> None:
     name = f"{_MODULE}{plugin.path.stem}_{plugin.sha256[:8]}"
     module = types.ModuleType(name)
     module.__file__ = str(plugin.path)
     sys.modules[name] = module  # typing and dataclasses look annotations up here
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            exec(compile(content, str(plugin.path), "exec"), module.__dict__)
+            _leave_python_alone(compile(content, str(plugin.path), "exec"), module)
         for entry in registry.registered_by(name):
             _check_options(entry)
             _check_signatures(entry)
@@ -153,8 +159,45 @@ def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
             raise
         where = raised_at(error, {str(plugin.path)})
         if where is None:
-            where = str(error) if isinstance(error, DlxError) else f"{given}: {error}"
+            where = str(error) if isinstance(error, DlxError) else f"{plugin.path}: {error}"
         raise ConfigError(f"plug-in {where}") from error
+
+
+def _leave_python_alone(code: types.CodeType, module: types.ModuleType) -> None:
+    """Execute a plug-in's code; undo and refuse what it changes of Python itself and of torch.
+
+    Nothing of dlx would work then, nor could it say so: what undoes it calls no built-in function.
+    """
+    names, modules, depth = builtins.__dict__, sys.modules, sys.getrecursionlimit()
+    names_before, modules_before, device = names.copy(), modules.copy(), _default_device()
+    try:
+        exec(code, module.__dict__)
+    finally:
+        changed = [f"builtins.{name}" for name in _changed(names, names_before)]
+        changed += [f"sys.modules[{name!r}]" for name in _changed(modules, modules_before)]
+        names.update(names_before)
+        modules.update(modules_before)
+        is_lower = sys.getrecursionlimit() < depth
+        sys.setrecursionlimit(depth)
+    changed += ["the recursion limit"] * is_lower
+    if _default_device() != device:
+        changed.append("torch's default device")
+        sys.modules["torch"].set_default_device(device)
+    if changed:
+        raise ConfigError(
+            f"{module.__file__}: it changes {changed[0]}; a plug-in registers names, and leaves "
+            "Python and torch as they are"
+        )
+
+
+def _changed(names: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    return [name for name, was in before.items() if names.get(name) is not was]
+
+
+def _default_device() -> str:
+    """Return where torch makes tensors, which is the processor until it is imported."""
+    torch = sys.modules.get("torch")
+    return str(torch.get_default_device()) if torch else "cpu"
 
 
 def _check_options(entry: registry.Entry) -> None:

@@ -78,16 +78,21 @@ def interrupted_by(received: list[int]) -> Iterator[None]:
         raise
 
 
-@contextlib.contextmanager
-def interruptible(received: list[int]) -> Iterator[None]:
-    """Let signals to stop interrupt the block, note them, and be handled so after it too."""
+def interrupting(received: list[int]) -> Callable[[int, FrameType | None], None]:
+    """Return a handler of signals that notes one and interrupts what is done."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt  # which nothing takes for an error of its own
 
+    return interrupt
+
+
+@contextlib.contextmanager
+def interruptible(received: list[int]) -> Iterator[None]:
+    """Let signals to stop interrupt the block, note them, and be handled so after it too."""
     for number in numbers():
-        signal.signal(number, interrupt)
+        signal.signal(number, interrupting(received))
     with interrupted_by(received):
         yield
 

@@ -1,6 +1,9 @@
 """Plug-ins: what they register, how they fail, what a run remembers of them."""
 
+import builtins
 import hashlib
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -274,6 +277,37 @@ def test_a_plugin_that_cannot_be_used_names_the_line_and_leaves_nothing(
     assert f"plug-in {path}:{int(number) + lines}:{said}" in str(caught.value)
     assert "good" not in registry.names("activation")
     assert plugins.loaded() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ("import builtins; builtins.len = None", "builtins.len"),
+        ("import builtins; del builtins.next", "builtins.next"),
+        ("import sys; sys.modules['json'] = None", "sys.modules['json']"),
+        ("import sys; del sys.modules['dlx.errors']", "sys.modules['dlx.errors']"),
+        ("import sys; sys.modules.clear()", "sys.modules['sys']"),
+        ("import sys; sys.setrecursionlimit(500)", "the recursion limit"),
+        ("import torch; torch.set_default_device('meta')", "torch's default device"),
+    ],
+)
+def test_a_plugin_that_changes_python_is_refused_and_undone(
+    changes: str, what: str, tmp_path: Path
+) -> None:
+    names, modules = vars(builtins).copy(), sys.modules.copy()
+    limit, device = sys.getrecursionlimit(), torch.get_default_device()
+    with pytest.raises(ConfigError, match=re.escape(f"mine.py: it changes {what}; a plug-in reg")):
+        plugins.load(write(tmp_path, changes + "\n"))
+    assert vars(builtins) == names
+    assert modules.items() <= sys.modules.items()
+    assert (sys.getrecursionlimit(), torch.get_default_device()) == (limit, device)
+
+
+def test_a_plugin_that_breaks_python_and_fails_leaves_nothing_broken(tmp_path: Path) -> None:
+    path = write(tmp_path, "import builtins\nbuiltins.len = None\nlen([])\n")
+    with pytest.raises(ConfigError, match=r"mine\.py:3: TypeError"):
+        plugins.load(path)
+    assert len([1]) == 1
 
 
 def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def cluster(
         content = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(content).hexdigest() != plugin["sha256"]:
             raise ConfigError(f"--plugin {path}: it has changed since it was loaded; start anew")
-        contents[path.name, plugin["sha256"]] = content
+        contents[plugin["path"], plugin["sha256"]] = content
     prepare = functools.partial(prepare_remote, contents, functions.is_allowed())
     with connect(address, workers, gpus_per_worker, prepare) as connected:
         yield connected
@@ -49,25 +48,16 @@ def prepare_remote(contents: dict[tuple[str, str], bytes], allow_code: bool) -> 
     """Make a process on another machine know plug-ins by their content, and what is allowed.
 
     Args:
-        contents: of plug-ins, by the name of their file and their SHA-256
+        contents: of plug-ins, by the path of their file there and their SHA-256
         allow_code: whether configs may name functions to execute
 
     Raises:
         ConfigError: a plug-in arrived otherwise than it was sent, or cannot be executed there
     """
-    for (name, sha256), content in contents.items():
-        _load(name, sha256, content)
-    functions.allow_code(allow_code)
-
-
-@functools.cache
-def _load(name: str, sha256: str, content: bytes) -> None:
-    """Execute a plug-in, once in a process."""
-    with tempfile.TemporaryDirectory(prefix="dlx-plugin-") as folder:
-        path = Path(folder) / name
-        path.write_bytes(content)
-        if (received := plugins.load(path).sha256) != sha256:
+    for (path, sha256), content in contents.items():
+        if (received := plugins.load_content(Path(path), content).sha256) != sha256:
             raise ConfigError(
-                f"the plug-in {name} arrived with the SHA-256 {received[:12]}…, not "
+                f"the plug-in {path} arrived with the SHA-256 {received[:12]}…, not "
                 f"{sha256[:12]}…; try again"
             )
+    functions.allow_code(allow_code)

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from dlx import texts
-from dlx.capacity import check_fits
+from dlx.capacity import check_addresses
 from dlx.cli import (
     ablation,
     completion,
@@ -58,8 +58,6 @@ _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
 _STORAGE = (*DISK, errno.EACCES, errno.EPERM)
 
 _LOOK_UPS = ("course", "list", "config", "runs")  # commands that compute nothing
-
-_LEAST_MEMORY = 2**29  # bytes, below which not every command can begin
 
 _STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
 # Exit codes of processes that end at once: to shut down in order may take longer than a user waits.
@@ -138,8 +136,8 @@ def _dlx(
     is_own_process = context.obj
     if is_own_process and context.invoked_subcommand in _LOOK_UPS and not (plugin or allow_code):
         leave_out_torch()
-    if is_own_process:  # with less, OpenBLAS may wait for ever, or end the process
-        check_fits("NumPy", _LEAST_MEMORY, "raise the limit on the process (ulimit -v)")
+    if is_own_process:
+        check_addresses(needs_torch=context.invoked_subcommand not in (*_LOOK_UPS, "init"))
     for file in plugin or []:
         from dlx import plugins
 

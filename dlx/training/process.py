@@ -21,7 +21,7 @@ from dlx.errors import (
 )
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.files import refuse_links
-from dlx.stopping import interrupted_by, numbers
+from dlx.stopping import interrupted_by, interrupting, numbers
 from dlx.training.memory import CURE
 
 
@@ -63,12 +63,7 @@ def signals() -> Iterator[list[int]]:
 def breaking_off(words: str) -> Iterator[None]:
     """Let a signal to stop break the block off: Interrupted, "stopped by SIGINT" and words."""
     received: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt  # which nothing takes for an error of its own
-
-    with _handled_by(stop):
+    with _handled_by(interrupting(received)):
         try:
             with interrupted_by(received):
                 yield

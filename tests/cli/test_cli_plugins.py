@@ -102,6 +102,31 @@ def test_whatever_a_plugin_raises_is_its_own(error: str, dlx: Command, tmp_path:
 
 
 @pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        ("MemoryError('much')", 6, "out of memory while training; .*plug-in FILE:5: MemoryError"),
+        ("RuntimeError('not enough memory')", 6, "out of memory .*plug-in FILE:5: RuntimeError: "),
+        ("dlx.errors.DataError('no rows; add some')", 3, "plug-in FILE:5: no rows; add some"),
+        ("dlx.errors.ConfigError('k: one')", 2, "(model.activation: )?plug-in FILE:5: k: one"),
+    ],
+)
+def test_what_has_an_exit_code_of_its_own_names_the_plugin_too(
+    error: str, code: int, said: str, dlx: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import dlx, dlx.errors\n"
+        f'@dlx.register("activation")\ndef f(z):\n    """F."""\n    raise {error}\n'
+    )
+    asked = ["train", "xor", "model={hidden: [2], activation: f}", "train.steps=1", "-q"]
+    ended = dlx("--plugin", "own.py", *asked)
+    assert ended.code == code
+    [line] = ended.err.splitlines()
+    assert re.match(f"error: {said.replace('FILE', re.escape(str(path)))}", line), line
+
+
+@pytest.mark.usefixtures("forgotten")
 def test_what_a_plugin_prints_is_no_result(dlx: Command, tmp_path: Path) -> None:
     (tmp_path / "loud.py").write_text(
         'import dlx\nprint("loaded")\n@dlx.register("activation")\ndef loud(z):\n    """Loud."""\n'
