@@ -55,8 +55,8 @@ def check_addresses(needs_torch: bool) -> None:
         needed = _with_torch() + _ROOM + _OF_CORE * (os.cpu_count() or 1)
     if most < needed:
         raise MemoryLimitError(
-            f"out of memory: a process of dlx needs {gigabytes(needed)} of addresses to begin, and "
-            f"may have {gigabytes(most)}; {_CURE}"
+            f"out of memory: a process of dlx needs {needed / 2**20:,.0f} MiB of addresses to "
+            f"begin, and may have {most / 2**20:,.0f}; {_CURE}"
         )
 
 
