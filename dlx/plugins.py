@@ -13,6 +13,7 @@ import builtins
 import contextlib
 import hashlib
 import inspect
+import os
 import shlex
 import sys
 import types
@@ -84,7 +85,7 @@ def load(path: Path | str) -> Plugin:
             YAML cannot give, or it has changed since it was loaded; the message names file and line
     """
     given = Path(path)
-    file = given.expanduser().resolve()
+    file = Path(os.path.expanduser(given)).resolve()  # noqa: PTH111 - as in dlx.config.merge
     try:
         refuse_special(file)
         content = file.read_bytes()

@@ -130,7 +130,7 @@ def _undecided(verdict: Verdict, margin: float, limit: str) -> str:
     if np.isnan(margin) or test.low < -margin or test.high > margin:
         more = "more seeds would show"
         if verdict.conclusion == "too few rows":
-            more = "no number of seeds, but more rows or folds would show"
+            more = "no number of seeds, but more rows to judge by would show"
         return (
             f"The interval contains 0 and reaches beyond {limit}: "
             f"{more} whether the variant is better, worse or equivalent."

@@ -247,7 +247,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             return _fail(StorageError(f"no more processes: {error.strerror}; {FEW_PROCESSES}"))
         if error.errno not in _STORAGE:
             raise
-        return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
+        return _fail(StorageError(f"{error.filename or 'a file or the output'}: {error.strerror}"))
     except BaseException as error:
         if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
             return _fail(StorageError(f"{error}; {FEW_PROCESSES}"))

@@ -182,15 +182,16 @@ def check(dataset: Dataset) -> None:
     """Check that every row can be trained on."""
     name, targets = dataset.name, dataset.targets
     if len(dataset.inputs) == 0:
-        raise DataError(f"data set {name!r} has no rows")
+        raise DataError(f"data set {name!r} has no rows; add some")
     if math.prod(dataset.inputs.shape[1:]) == 0:
         raise DataError(
-            f"data set {name!r} has no inputs: its rows are of shape {dataset.inputs.shape[1:]}"
+            f"data set {name!r} has no inputs: its rows are of shape {dataset.inputs.shape[1:]}; "
+            "give each row a number or more"
         )
     if len(targets) != len(dataset.inputs):
         raise DataError(
             f"data set {name!r} has {len(dataset.inputs)} rows of inputs "
-            f"but {len(targets)} of targets"
+            f"but {len(targets)} of targets; give each row one target"
         )
     # A table's inputs have been checked where their rows and columns could still be named.
     if dataset.inputs.dtype != np.uint8 and dataset.table is None:
@@ -202,15 +203,16 @@ def check(dataset: Dataset) -> None:
         _check_labels(dataset)
         return
     if len(dataset.classes) < 2:
+        only = "".join(map(repr, dataset.classes)) or "none"
         raise DataError(
-            f"data set {name!r} has {len(dataset.classes)} class: nothing to tell apart"
+            f"data set {name!r} has too few classes to tell apart ({only}); add rows of another one"
         )
     wrong = np.flatnonzero((targets < 0) | (targets >= len(dataset.classes)))
     if len(wrong):
         raise DataError(
             f"data set {name!r}, row {wrong[0]} (the first is 0): label {targets[wrong[0]]} "
             f"is out of range, the {len(dataset.classes)} classes are 0 to "
-            f"{len(dataset.classes) - 1}"
+            f"{len(dataset.classes) - 1}; correct it"
         )
 
 

@@ -1,8 +1,12 @@
 """`extends` and overrides."""
 
+from pathlib import Path
+
 import pytest
 
+from dlx import plugins
 from dlx.config.load import load, override
+from dlx.data import default_directory
 from dlx.errors import ConfigError
 
 
@@ -45,6 +49,24 @@ def test_extends_chains_relative_to_each_file(write):
     config = load(write("child.yaml", "extends: base/middle.yaml\ntrain: {epochs: 1}\n"))
     assert (config.name, config.seed, config.train.epochs) == ("named", 3, 1)
     assert config.train.batch_size == "all"
+
+
+def test_a_path_in_a_home_folder(write, monkeypatch, tmp_path):
+    write("base/base.yaml", BASE)
+    monkeypatch.setenv("HOME", str(tmp_path / "base"))
+    child = write("child.yaml", "extends: ~/base.yaml\n")
+    assert load(child).train.epochs == 7
+    data = load(child, ["data={name: csv, path: ~/rows.csv, target: y}"]).data
+    assert data.arguments()["path"] == tmp_path / "base/rows.csv"
+
+
+def test_a_path_in_the_home_of_nobody(write, monkeypatch, tmp_path):
+    with pytest.raises(ConfigError, match=r"child\.yaml:1: extends: .*~nobody/b\.yaml: no such fi"):
+        load(write("child.yaml", "extends: ~nobody/b.yaml\n"))
+    monkeypatch.setenv("DLX_DATA", "~nobody/data")
+    assert default_directory() == Path("~nobody/data")
+    with pytest.raises(ConfigError, match=r"--plugin ~nobody/mine\.py: no such file"):
+        plugins.load("~nobody/mine.py")
 
 
 def test_a_new_name_drops_the_options_of_the_old_one(write):

@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -145,7 +147,7 @@ def test_bad_data_sets(table):
         prepare(replace(table, inputs=table.inputs[:0], targets=table.targets[:0]))
     with pytest.raises(DataError, match=r"has no inputs: its rows are of shape \(0,\)"):
         prepare(replace(table, inputs=table.inputs[:, :0]))
-    with pytest.raises(DataError, match="has 1 class"):
+    with pytest.raises(DataError, match="has too few classes to tell apart"):
         prepare(replace(table, targets=np.zeros(60, dtype=np.int64), classes=("only",)))
     with pytest.raises(ConfigError, match="exclude each other"):
         prepare(table, standardize=True, scale=True)
@@ -218,6 +220,8 @@ def test_default_directory(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_directory() == tmp_path / ".cache/dlx"
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # a user without a home
+    assert default_directory() == Path(tempfile.gettempdir()) / "dlx"
 
 
 def test_mnist_loads_fast(mnist_dir):

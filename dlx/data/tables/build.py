@@ -296,7 +296,8 @@ def _check_columns(path: Path, header: Sequence[str], roles: Roles, needed: Sequ
 def _no_column(path: Path | str, name: str, header: Sequence[str]) -> str:
     shown = ", ".join(header[:8]) + (f" and {len(header) - 8} more" if len(header) > 8 else "")
     alone = "; if it holds several, name another data.separator" if len(header) == 1 else ""
-    return f"{path} has no column {name!r}{did_you_mean(name, header)} (it has: {shown}{alone})"
+    near = did_you_mean(name, header)
+    return f"{path} has no column {name!r}{near} (it has: {shown}{alone}); name one"
 
 
 def _cells(series: pd.Series, where: Where, roles: Roles, known: str | None = None) -> Cells:

@@ -112,7 +112,7 @@ def _series(path: Path, frame: pd.DataFrame, name: str) -> pd.Series:
         raise DataError(
             f"{path}: no column {name!r}, which the network was trained on (it has: "
             f"{', '.join(header[:8])}{', …' if len(header) > 8 else ''})"
-            f"{did_you_mean(name, header)}"
+            f"{did_you_mean(name, header) or '; add it'}"
         )
     return frame[name]
 

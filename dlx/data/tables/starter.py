@@ -102,7 +102,7 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
         near = did_you_mean(target, frame.columns)
         said = f"; {notes[0]}" if notes else ""
         raise ConfigError(
-            f"--target: {path} has no column {target!r}{near} (it has: {names}){said}"
+            f"--target: {path} has no column {target!r}{near} (it has: {names}); name one{said}"
         )
     if frame[target].isna().all():
         raise DataError(f"--target: every cell of column {target!r} of {path} is missing")
