@@ -61,12 +61,14 @@ def test_a_path_in_a_home_folder(write, monkeypatch, tmp_path):
 
 
 def test_a_path_in_the_home_of_nobody(write, monkeypatch, tmp_path):
-    with pytest.raises(ConfigError, match=r"child\.yaml:1: extends: .*~nobody/b\.yaml: no such fi"):
-        load(write("child.yaml", "extends: ~nobody/b.yaml\n"))
-    monkeypatch.setenv("DLX_DATA", "~nobody/data")
-    assert default_directory() == Path("~nobody/data")
-    with pytest.raises(ConfigError, match=r"--plugin ~nobody/mine\.py: no such file"):
-        plugins.load("~nobody/mine.py")
+    with pytest.raises(
+        ConfigError, match=r"child\.yaml:1: extends: .*~no_such_user/b\.yaml: no such fi"
+    ):
+        load(write("child.yaml", "extends: ~no_such_user/b.yaml\n"))
+    monkeypatch.setenv("DLX_DATA", "~no_such_user/data")
+    assert default_directory() == Path("~no_such_user/data")
+    with pytest.raises(ConfigError, match=r"--plugin ~no_such_user/mine\.py: no such file"):
+        plugins.load("~no_such_user/mine.py")
 
 
 def test_a_new_name_drops_the_options_of_the_old_one(write):
