@@ -303,7 +303,13 @@ def _remarks() -> Iterator[None]:
 
 
 def _fail(error: DlxError) -> int:
-    complain(str(error))
+    text, cause = str(error), error.__cause__
+    if "plug-in " not in text:
+        if (place := _plugin_place(error)) is not None:
+            text = f"plug-in {place}"
+        elif cause is not None and (place := _plugin_place(cause)) is not None:
+            text += f"; raised in plug-in {place}"
+    complain(text)
     return error.exit_code
 
 

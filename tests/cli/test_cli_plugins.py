@@ -127,6 +127,30 @@ def test_what_has_an_exit_code_of_its_own_names_the_plugin_too(
 
 
 @pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        ("MemoryError('much')", 6, "out of memory while training; .*; raised in plug-in FILE: Mem"),
+        ("dlx.errors.DataError('no rows')", 3, "plug-in FILE: no rows"),
+    ],
+)
+def test_what_an_optimizer_of_a_plugin_raises_in_a_step_is_named(
+    error: str, code: int, said: str, dlx: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import dlx, dlx.errors\nfrom dlx.optimizers.rule import Rule\n"
+        '@dlx.register("optimizer")\ndef own(*, lr: float = 0.1):\n    """Own."""\n'
+        f"    def update(*a, **b):\n        raise {error}\n"
+        '    return Rule(update, {"lr": lr})\n'
+    )
+    ended = dlx("--plugin", "own.py", "train", "xor", "optimizer=own", "train.steps=1", "-q")
+    assert ended.code == code
+    [line] = ended.err.splitlines()
+    assert re.match(f"error: {said.replace('FILE', re.escape(f'{path}:7'))}", line), line
+
+
+@pytest.mark.usefixtures("forgotten")
 def test_what_a_plugin_prints_is_no_result(dlx: Command, tmp_path: Path) -> None:
     (tmp_path / "loud.py").write_text(
         'import dlx\nprint("loaded")\n@dlx.register("activation")\ndef loud(z):\n    """Loud."""\n'
