@@ -9,7 +9,6 @@ from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.verdict_table import Table
 from dlx.texts import in_a_line
 
-
 # Not all readers of Markdown take a \\ before these for an escape.
 _SIGNS = {
     **{sign: f"\\{sign}" for sign in r"\`*_|[]#"},
