@@ -236,9 +236,8 @@ def _in_latex(text: str) -> str:
 
 def _typst(grid: _Grid) -> str:
     def quoted(text: str) -> str:
-        return json.dumps(
-            in_a_line(text), ensure_ascii=False
-        )  # Typst's strings have JSON's escapes for these
+        # Typst's strings have JSON's escapes for what is left.
+        return json.dumps(in_a_line(text), ensure_ascii=False)
 
     def cell(part: _Cell) -> str:
         text = f"strong({quoted(part.text)})" if part.standing == "best" else quoted(part.text)
