@@ -118,6 +118,8 @@ def of_disk(error: BaseException) -> StorageError | None:
     return None
 
 
+_LONGEST = 2000  # characters of a foreign error that are told
+
 # What torch, the C++ library and the loader of libraries say of it in errors without a class.
 _MEMORY_WORDS = (
     "can't allocate memory",
@@ -135,7 +137,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     words_count = isinstance(error, RuntimeError | ImportError)
-    return words_count and any(words in str(error) for words in _MEMORY_WORDS)
+    return words_count and any(words in said(error) for words in _MEMORY_WORDS)
 
 
 def did_you_mean(received: str, choices: Iterable[str]) -> str:
@@ -190,12 +192,22 @@ def refuse_special(path: Path, *, pipe: bool = False) -> None:
         raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, and no file")
 
 
+def said(error: BaseException) -> str:
+    """Return what an error says, in a line and cut where it is long; empty if it fails to."""
+    try:
+        text = f"{error}"
+        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+        return " ".join(text.splitlines())
+    except Exception:
+        return ""
+
+
 def raised_at(error: BaseException, files: Collection[str]) -> str | None:
     """Return `file:line: error` for the innermost line in some files that took part, else None."""
-    if isinstance(error, SyntaxError) and error.filename in files:
+    if isinstance(error, SyntaxError) and error.filename in list(files):
         return f"{error.filename}:{error.lineno}: {error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
     if not frames:
         return None
-    text = str(error) if isinstance(error, DlxError) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, DlxError) else f"{type(error).__name__}: {said(error)}"
     return f"{frames[-1].filename}:{frames[-1].lineno}: {text}"

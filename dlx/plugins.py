@@ -25,7 +25,15 @@ from typing import Any
 
 from dlx import registry
 from dlx.config.types import option_problem
-from dlx.errors import ConfigError, DlxError, DlxWarning, raised_at, refuse_special, unreadable
+from dlx.errors import (
+    ConfigError,
+    DlxError,
+    DlxWarning,
+    raised_at,
+    refuse_special,
+    said,
+    unreadable,
+)
 from dlx.plugin_results import check_signatures, is_of_signal, judged, place
 
 
@@ -160,7 +168,7 @@ def _execute(plugin: Plugin, content: bytes) -> None:
             raise
         where = raised_at(error, {str(plugin.path)})
         if where is None:
-            where = str(error) if isinstance(error, DlxError) else f"{plugin.path}: {error}"
+            where = str(error) if isinstance(error, DlxError) else f"{plugin.path}: {said(error)}"
         raise ConfigError(f"plug-in {where}") from error
 
 

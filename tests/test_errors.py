@@ -5,7 +5,7 @@ import errno
 import pytest
 import torch
 
-from dlx.errors import did_you_mean, is_out_of_memory, of_disk
+from dlx.errors import did_you_mean, is_out_of_memory, of_disk, said
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,14 @@ def test_errors_of_the_disk() -> None:
 def test_a_name_in_other_capitals_is_the_nearest() -> None:
     assert did_you_mean("y", ["x", "Y"]) == "; did you mean 'Y'?"
     assert did_you_mean("y", ["abc"]) == ""
+
+
+class _Mute(RuntimeError):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def test_what_a_foreign_error_says_is_a_short_line() -> None:
+    assert said(_Mute()) == "" and not is_out_of_memory(_Mute())
+    assert said(ValueError("a\nb")) == "a b"
+    assert len(said(ValueError("a" * 10_000_000))) < 3000

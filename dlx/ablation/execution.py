@@ -14,7 +14,7 @@ from dlx.ablation.ledger import Ledger
 from dlx.ablation.loading import result_of
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun
 from dlx.ablation.results import RunResult
-from dlx.errors import DlxError, StorageError, is_out_of_memory, of_disk
+from dlx.errors import DlxError, StorageError, is_out_of_memory, of_disk, said
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import cohort_folder
 from dlx.tracking.evaluations import Evaluation
@@ -184,6 +184,6 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, DlxError):
         return str(error)
     if is_out_of_memory(error):
-        return f"{OUT_OF_MEMORY} ({error})"
+        return f"{OUT_OF_MEMORY} ({said(error)})"
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+    return f"{type(error).__name__}: {said(error)} ({Path(place.filename).name}:{place.lineno})"

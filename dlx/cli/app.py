@@ -49,6 +49,7 @@ from dlx.errors import (
     MemoryLimitError,
     StorageError,
     is_out_of_memory,
+    said,
 )
 from dlx.stopping import end, interruptible, numbers, watched
 
@@ -249,10 +250,10 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         return _fail(StorageError(f"{error.filename or 'a file or the output'}: {error.strerror}"))
     except BaseException as error:
-        if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
-            return _fail(StorageError(f"{error}; {FEW_PROCESSES}"))
+        if isinstance(error, RuntimeError) and "can't start new thread" in said(error):
+            return _fail(StorageError(f"{said(error)}; {FEW_PROCESSES}"))
         if is_out_of_memory(error):
-            reason = str(error) or type(error).__name__
+            reason = said(error) or type(error).__name__
             cure = "smaller layers, batches or data need less"
             return _fail(MemoryLimitError(f"out of memory: {reason}; {cure}"))
         if (place := _plugin_place(error)) is not None:

@@ -1,14 +1,12 @@
 """The event files that `dlx board` shows of an ablation: of all variants or of the best."""
 
 import contextlib
-import csv
-import io
 import json
 import math
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -218,11 +216,10 @@ def _read(ablation: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Return summary.json, and the folder of each variant that has runs."""
     try:
         summary = read_summary(ablation)
-        text = RunDirectory(ablation).read_file("results.csv").decode()
     except FileNotFoundError as error:
         raise RunError(
             f"--top: {ablation} has no summary.json, since it has not ended; "
             f"`dlx resume {ablation}` continues it"
         ) from error
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    return summary, {row["variant"]: str(PurePosixPath(row["path"]).parent) for row in rows}
+    runs = [run for run in read_index(ablation).values() if run.phase == "comparison"]
+    return summary, {run.variant: run.name.rpartition("/")[0] for run in runs}

@@ -40,7 +40,14 @@ def plain_texts() -> Iterator[None]:
     from matplotlib import rc_context
 
     families = ["DejaVu Sans", *_hangul_fonts()]
-    with rc_context({"text.parse_math": False, "font.family": families}), warnings.catch_warnings():
+    with rc_context({"text.parse_math": False, "font.family": families}), _boxes():
+        yield
+
+
+@contextlib.contextmanager
+def _boxes() -> Iterator[None]:
+    """Say nothing of characters without a glyph."""
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
@@ -76,6 +83,7 @@ def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
     axis.set_minor_formatter(between)
 
 
+@_boxes()
 def encoded(figure: "Figure", form: str = "png") -> bytes:
     """Return a figure as the contents of a file.
 

@@ -1,15 +1,18 @@
 """What event files hold of a run or an ablation as a whole: texts, and what pages shall show."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dlx.texts import printable
 from dlx.tracking import protos
 
 
 def config(yaml: str) -> Any:
     """Return the text of a run's config, shown as Markdown."""
-    return text("config", f"```yaml\n{yaml}```")
+    fence = "`" * max(3, *(1 + len(signs) for signs in re.findall("`+", yaml)), 0)
+    return text("config", f"{fence}yaml\n{printable(yaml)}{fence}")
 
 
 def text(tag: str, markdown: str) -> Any:

@@ -18,6 +18,7 @@ from dlx.errors import (
     RunInUseError,
     StorageError,
     is_out_of_memory,
+    said,
 )
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.files import refuse_links
@@ -115,8 +116,9 @@ def _recorded_failures(run: RunDirectory) -> Iterator[None]:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with contextlib.suppress(StorageError, RunError):
             if run.read_info()["status"] == "running":
-                run.write_info(status=status, ended=timestamp(), reason=str(error))
+                reason = str(error) if isinstance(error, DlxError) else said(error)
+                run.write_info(status=status, ended=timestamp(), reason=reason)
         if is_out_of_memory(error):
-            words = str(error) or type(error).__name__
+            words = said(error) or type(error).__name__
             raise MemoryLimitError(f"out of memory while training; {CURE} ({words})") from error
         raise

@@ -78,6 +78,19 @@ def test_a_plugin_that_fails_while_training_is_named(process: Command, tmp_path:
 
 
 @pytest.mark.usefixtures("forgotten")
+def test_an_error_that_cannot_say_itself_is_named(dlx: Command, tmp_path: Path) -> None:
+    mute = "class Mute(RuntimeError):\n    def __str__(self):\n        return 5\n"
+    begins = '@dlx.register("activation")\ndef f(z):\n    """F."""\n    raise Mute()\n'
+    (tmp_path / "late.py").write_text(f"import dlx\n{mute}{begins}")
+    (tmp_path / "early.py").write_text(f"{mute}raise Mute()\n")
+    for file, line in (("early.py", 4), ("late.py", 8)):
+        asked = ["train", "xor", "model={hidden: [2], activation: f}", "train.steps=1", "-q"]
+        ended = dlx("--plugin", file, *asked)
+        assert ended.code == 2, ended.err
+        assert ended.err.strip() == f"error: plug-in {tmp_path / file}:{line}: Mute:"
+
+
+@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize(
     "error",
     [

@@ -67,6 +67,15 @@ def test_the_best_are_linked_with_all_their_runs(ablation: Path, tmp_path: Path)
             assert file.read_bytes() == (ablation / file.relative_to(links)).read_bytes()
 
 
+def test_a_variant_whose_name_is_a_formula_is_shown(tmp_path: Path) -> None:
+    """results.csv has another name for it."""
+    ablation = make_ablation(tmp_path / "runs", {"=cmd": 0.9, "relu": 0.8})
+    table = ablation / "results.csv"
+    table.write_text(table.read_text().replace("=cmd", "'=cmd"))
+    (tmp_path / "links").mkdir()
+    assert board.link_best(ablation, 2, tmp_path / "links").shown == ["=cmd", "relu"]
+
+
 def test_where_no_links_may_be_made_there_are_copies(
     ablation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
 """Texts of figures are plain: nothing of a formula's notation is seen."""
 
+import warnings
+
 import pytest
 from matplotlib.figure import Figure
 
@@ -29,3 +31,12 @@ def ticks(low: float, high: float) -> list[str]:
 )
 def test_a_logarithmic_axis_has_plain_numbers(low: float, high: float, shown: list[str]) -> None:
     assert ticks(low, high) == shown
+
+
+def test_a_character_without_a_glyph_is_a_box_and_no_remark() -> None:
+    with plain_texts():
+        figure = Figure()
+        figure.text(0, 0, "\ufdfd $\\frac$")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoded(figure)  # after `plain_texts`, as a page does it

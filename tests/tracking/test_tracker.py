@@ -315,3 +315,11 @@ def test_logging_is_cheap(tmp_path: Path, record: Record) -> None:
     # 30 ms and 4 ms each where it was written; the margin is for slower machines.
     assert logged - start < 0.2
     assert (counted - logged) / 10 < 0.02
+
+
+def test_no_text_of_a_config_ends_its_fence(tmp_path: Path) -> None:
+    with Tracker(tmp_path) as tracker:
+        tracker.config("name: a\n```\n![t](http://x)\u202e\n")
+    [event] = accumulate(tmp_path / "train").Tensors("config")
+    [text] = event.tensor_proto.string_val
+    assert text.decode() == "````yaml\nname: a\n```\n![t](http://x)\\u202e\n````"

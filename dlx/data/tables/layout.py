@@ -345,7 +345,9 @@ def _checked(path: Path, surveyed: Survey) -> Survey:
     except _QuoteError:
         rows = _quoted_rows(path, surveyed.encoding, surveyed.separator, surveyed.skipped)
         counted = (
-            (len(cells) if any(cells) else 0, surveyed.separator.join(cells)) for cells in rows
+            # In a line: it may be parsed again.
+            (len(cells) if any(cells) else 0, " ".join(surveyed.separator.join(cells).splitlines()))
+            for cells in rows
         )
         return _counted(path, surveyed, counted)
 

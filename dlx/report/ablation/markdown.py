@@ -1,11 +1,21 @@
 """What an ablation has come to in Markdown, for TensorBoard's Text page."""
 
+import re
 from collections.abc import Sequence
 
 from dlx.report.ablation import reading, verdict_table
 from dlx.report.ablation.answer import answer
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.verdict_table import Table
+from dlx.texts import in_a_line
+
+# Not all readers of Markdown take a \\ before these for an escape.
+_SIGNS = {
+    **{sign: f"\\{sign}" for sign in r"\`*_|[]#"},
+    **{sign: f"&#{ord(sign)};" for sign in "$~"},
+    "&": "&amp;",
+    "<": "&lt;",
+}
 
 
 def conclusions(summary: Summary) -> str:
@@ -41,6 +51,11 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text of which Markdown and HTML take nothing for their own signs."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{sign}" if sign in r"\`*_|[]#" else sign for sign in text)
+    """Return a text, in a line, of which Markdown and HTML take nothing for their own signs."""
+    signs = "".join(_SIGNS.get(sign, sign) for sign in in_a_line(text))
+    return re.sub(r"^ *(>|[-+](?= |$)|[-=]+$|\d+(?=[.)]( |$)))", _begun, signs)
+
+
+def _begun(match: re.Match[str]) -> str:
+    """Return the beginning of a text that would be a list, a quotation or a line."""
+    return "".join(f"&#{ord(sign)};" for sign in match[0])

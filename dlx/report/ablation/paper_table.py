@@ -12,6 +12,7 @@ from dlx.ablation.summary import of_plan
 from dlx.ablation.variants import short_labels, show
 from dlx.report.ablation import markdown, reading
 from dlx.report.ablation.reading import Summary
+from dlx.texts import in_a_line
 
 _LATEX = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
@@ -202,7 +203,7 @@ def _latex(grid: _Grid) -> str:
     head, *body = (f"    {' & '.join(line)} \\\\" for line in lines)
     label = re.sub(r"[^a-zA-Z0-9]+", "-", grid.name).strip("-") or "ablation"
     needs = "booktabs"
-    if any(ord(sign) > 0x2E7F for line in lines for cell in line for sign in cell):
+    if any(_is_rare(sign) for line in lines for cell in line for sign in cell):
         needs += "; XeLaTeX or LuaLaTeX with a font of all letters below"
     return "\n".join(
         [
@@ -224,13 +225,19 @@ def _latex(grid: _Grid) -> str:
     )
 
 
+def _is_rare(sign: str) -> bool:
+    """Say whether pdfLaTeX has no letter for a sign: it has Latin ones and marks of texts."""
+    return ord(sign) > 0x17F and not 0x2010 <= ord(sign) <= 0x203F
+
+
 def _in_latex(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in text)
+    return "".join(_LATEX.get(sign, sign) for sign in in_a_line(text))
 
 
 def _typst(grid: _Grid) -> str:
     def quoted(text: str) -> str:
-        return json.dumps(text, ensure_ascii=False)  # Typst's strings have JSON's escapes for these
+        # Typst's strings have JSON's escapes for what is left.
+        return json.dumps(in_a_line(text), ensure_ascii=False)
 
     def cell(part: _Cell) -> str:
         text = f"strong({quoted(part.text)})" if part.standing == "best" else quoted(part.text)

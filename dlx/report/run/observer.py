@@ -14,6 +14,7 @@ import numpy as np
 from dlx.cohort import Cohort
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
+from dlx.report.ablation.markdown import escaped
 from dlx.report.figures import plain_texts
 from dlx.report.run import pictures
 from dlx.report.run.graph import network_graph
@@ -122,7 +123,7 @@ class RunObserver(Observer):
     def diagnosed(self, findings: Sequence[Mapping[str, Any]]) -> None:
         """Write what stands out in the run on the Text page."""
         lines = [
-            f"- **{f['name']}** ({f['severity']}): {f['reason']}\n\n  `{f['try']}`"
+            f"- **{f['name']}** ({f['severity']}): {escaped(f['reason'])}\n\n  {escaped(f['try'])}"
             for f in findings
         ]
         with Tracker(self._folder) as tracker:

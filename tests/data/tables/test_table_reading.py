@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dlx.data.tables import layout
 from dlx.data.tables.layout import AUTO, Layout, records, survey
 from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
 from dlx.data.tables.starter import starter
@@ -378,3 +379,9 @@ def test_a_misspelt_file_is_told_the_nearest_one(
     Path("new.csv").write_text("u\n1\n")
     with pytest.raises(DataError, match=r"neww\.csv: no such file; did you mean 'new\.csv'\?$"):
         check_there(Path("neww.csv"))
+
+
+def test_a_line_break_in_quotes_in_the_last_row_is_a_part_of_its_value(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a,b\n1,x\n2,"y\n\nz"\n')
+    found = layout.survey(tmp_path / "t.csv", layout.AUTO, ())
+    assert found.last_row is None and found.remarks == ()

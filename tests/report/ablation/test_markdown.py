@@ -1,6 +1,8 @@
 """The conclusions as TensorBoard shows them."""
 
-from dlx.report.ablation.markdown import conclusions
+import pytest
+
+from dlx.report.ablation.markdown import conclusions, escaped
 from tests.report.ablation import synthetic
 from tests.report.ablation.conftest import Synthetic
 
@@ -26,3 +28,16 @@ def test_all_pairs_have_a_table() -> None:
     runs = synthetic.results(variants, 5, lambda s, seed: 0.9 + 0.001 * seed * len(str(s)))
     text = conclusions(synthetic.summary(variants, runs, comparisons="all"))
     assert "## All pairs\n\n| variant | against |" in text
+
+
+@pytest.mark.parametrize("begun", ["- a", "+ a", "1. a", "2) a", "> a", "===", "---"])
+def test_no_name_begins_a_list_a_quotation_or_a_line(begun: str) -> None:
+    assert escaped(begun).startswith("&#")
+
+
+def test_a_name_stays_in_its_line_and_strikes_nothing_out() -> None:
+    assert escaped("a\n# b\u202e") == "a\\\\n\\# b\\\\u202e"
+    assert not set("$~") & set(escaped("~~a~~ $$b$$"))
+    assert [escaped(text) for text in ("7.50", "+0.5", "-1", "a - b")] == [
+        *("7.50", "+0.5", "-1", "a - b")
+    ]

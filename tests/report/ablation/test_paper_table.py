@@ -10,6 +10,7 @@ import pytest
 
 from dlx import api
 from dlx.report.ablation.paper_table import FORMATS, written
+from dlx.texts import printable
 
 EVIL = r"""relu_x & y% a\b{c}~^#$ [10,10] <x>|"q" −1 × 2 *a* `b` @c"""
 
@@ -131,3 +132,20 @@ def test_markdown_bolds_the_best_and_marks_ties() -> None:
     text = written(document("one", "two"), "markdown")
     assert r"| one | 0.01 | 3 | **97.00** \[96.00, 98.00\] | – |" in text
     assert r"97.00 \[96.00, 98.00\]† |" in text
+
+
+@pytest.mark.parametrize("form", ["latex", "typst", "markdown"])
+def test_a_name_stays_in_its_line_and_commands_nothing(form: str) -> None:
+    text = written(document("a\n\nb\x1b\u202e", "other"), form)
+    assert text == printable(text)
+    shown = {
+        "latex": r"a\textbackslash{}n\textbackslash{}nb\textbackslash{}x1b\textbackslash{}u202e &",
+        "typst": r'"a\\n\\nb\\x1b\\u202e"',
+        "markdown": r"| a\\n\\nb\\x1b\\u202e |",
+    }
+    assert shown[form] in text
+
+
+def test_latex_of_other_letters_says_so() -> None:
+    assert "XeLaTeX" in written(document("α"), "latex").partition("\n")[0]
+    assert "XeLaTeX" not in written(document("é…"), "latex").partition("\n")[0]
