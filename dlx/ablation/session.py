@@ -53,6 +53,14 @@ class Progress:
 Show = Callable[[Progress], None]
 
 
+class NotShown(BaseException):
+    """An error of what shows progress: it ends the training, and is no cohort's own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 @dataclass
 class Ended:
     """What an ablation came to."""
@@ -88,6 +96,9 @@ def train(
         leaving: says which runs leave before their last step; None: none does
         grows: whether seeds are added, of an ablation that does so until a verdict
         cluster: trains in place of this machine
+
+    Raises:
+        NotShown: `show` raised an error
     """
     ended = Ended()
     ledger = Ledger(plan, run.path, repair=True)
@@ -273,4 +284,8 @@ class _Observer:
         seconds = time.monotonic() - self._began
         rate = cohort.steps_per_second
         directory, metric = self._directory, self._plan.metric
-        self._show(Progress(directory, metric, phase, *counts, seconds, left, rate, values, cohort))
+        progress = Progress(directory, metric, phase, *counts, seconds, left, rate, values, cohort)
+        try:
+            self._show(progress)
+        except (Exception, SystemExit) as error:
+            raise NotShown(error) from error
