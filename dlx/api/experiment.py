@@ -78,7 +78,8 @@ class Experiment(abc.ABC):
         try:
             return read_summary(self.path)
         except FileNotFoundError:
-            raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
+            cure = RunDirectory(self.path).how_it_goes_on()
+            raise RunError(f"{self.path} has no results yet; {cure}") from None
 
 
 class CrashedError(DlxError):
