@@ -52,6 +52,19 @@ class Progress:
 
 Show = Callable[[Progress], None]
 
+_IN_ONE_PROCESS = (
+    "one process trained all: further ones would have run this script again; for several, write "
+    "what trains below `if __name__ == '__main__':`"
+)
+
+
+class NotShown(BaseException):
+    """An error of what shows progress: it ends the training, and is no cohort's own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
 
 @dataclass
 class Ended:
@@ -88,6 +101,9 @@ def train(
         leaving: says which runs leave before their last step; None: none does
         grows: whether seeds are added, of an ablation that does so until a verdict
         cluster: trains in place of this machine
+
+    Raises:
+        NotShown: `show` raised an error
     """
     ended = Ended()
     ledger = Ledger(plan, run.path, repair=True)
@@ -106,6 +122,11 @@ def train(
         work = Work(plan, run.path, circumstances, observer.hear, stop, inexact, leaving)
         # It may have been planned for more, by another machine or for a cluster.
         count = jobs or min(plan.jobs, os.cpu_count() or 1)
+        device = resolve_device(plan.config.train.device)
+        fresh = count > 1 and workers.are_fresh(run.path, pending, count, device)
+        if cluster is None and fresh and workers.repeat_script():
+            count = 1
+            ended.report.remarks.append(_IN_ONE_PROCESS)
         if cluster is not None:
             report = clusters.train_cohorts(work, pending, ledger, cluster)
         elif count == 1 or len(pending) < 2:
@@ -273,4 +294,8 @@ class _Observer:
         seconds = time.monotonic() - self._began
         rate = cohort.steps_per_second
         directory, metric = self._directory, self._plan.metric
-        self._show(Progress(directory, metric, phase, *counts, seconds, left, rate, values, cohort))
+        progress = Progress(directory, metric, phase, *counts, seconds, left, rate, values, cohort)
+        try:
+            self._show(progress)
+        except (Exception, SystemExit) as error:
+            raise NotShown(error) from error

@@ -67,7 +67,7 @@ class _Processes(Crew):
     ) -> None:
         device = resolve_device(work.plan.config.train.device)
         # A cohort that was stopped goes on with the threads that it had.
-        fresh = has_begun(work.directory, cohorts) or not are_copies(count, device)
+        fresh = are_fresh(work.directory, cohorts, count, device)
         self._work = work
         self._threads = max(torch.get_num_threads() // count, 1)
         self._order: Order = lambda: (work.plan, work.circumstances, work.leaving)
@@ -159,6 +159,25 @@ def _given(thing: str, cure: str) -> Iterator[None]:
         cure = FEW_FILES if getattr(error, "errno", None) == errno.EMFILE else cure
         words = f"--jobs: the system gives no {thing} ({reason}); leave --jobs out, or {cure}"
         raise StorageError(words) from error
+
+
+def are_fresh(
+    directory: Path, cohorts: Sequence[PlannedCohort], count: int, device: torch.device
+) -> bool:
+    """Say whether so many workers that train cohorts are fresh processes."""
+    return has_begun(directory, cohorts) or not are_copies(count, device)
+
+
+def repeat_script() -> bool:
+    """Say whether a fresh process would run the script of this one again, and train once more.
+
+    Python lets it read the script anew, as `__mp_main__`; one that is written for that asks for
+    `__main__`.
+    """
+    try:
+        return b"__main__" not in Path(sys.modules["__main__"].__file__ or "").read_bytes()
+    except (AttributeError, OSError):  # there is none, as in a notebook
+        return False
 
 
 def has_begun(directory: Path, cohorts: Sequence[PlannedCohort]) -> bool:

@@ -96,7 +96,8 @@ class Ablation(Experiment):
         runs, ledger = plan.runs("comparison"), Ledger(plan, self.path)
         results = loading.results(self.path, runs, ledger, plan.section)
         if not results:
-            raise RunError(f"{self.path} has no run that has ended; `dlx resume` it")
+            cure = RunDirectory(self.path).how_it_goes_on()
+            raise RunError(f"{self.path} has no run that has ended; {cure}")
         return loading.with_judgements(self.path, results.values(), ledger.runs.values())
 
     @property

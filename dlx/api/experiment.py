@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dlx import plugins
+from dlx.ablation.session import NotShown
 from dlx.config.schema import RunConfig
 from dlx.data import functions
 from dlx.errors import ClusterError, DlxError, Interrupted, RunError
@@ -77,7 +78,8 @@ class Experiment(abc.ABC):
         try:
             return read_summary(self.path)
         except FileNotFoundError:
-            raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
+            cure = RunDirectory(self.path).how_it_goes_on()
+            raise RunError(f"{self.path} has no results yet; {cure}") from None
 
 
 class CrashedError(DlxError):
@@ -105,10 +107,13 @@ def resumable(run: RunDirectory) -> Iterator[list[int]]:
     Raises:
         ClusterError: the block raised it
         Interrupted: a second signal interrupted the block
+        BaseException: what shows progress raised it
     """
     with signals() as received:
         try:
             yield received
+        except NotShown as error:
+            raise error.error from error.error.__cause__
         except ClusterError as error:
             run.write_info(status="interrupted", ended=timestamp())
             raise ClusterError(f"{error}; `dlx resume {run.path}` goes on") from error

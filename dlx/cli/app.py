@@ -135,14 +135,27 @@ def _dlx(
     functions.allow_code(allow_code)
     texts.raw_csv(raw_csv)
     is_own_process = context.obj
-    if is_own_process and context.invoked_subcommand in _LOOK_UPS and not (plugin or allow_code):
+    looks_up = context.invoked_subcommand in _LOOK_UPS
+    if is_own_process and looks_up and not (plugin or allow_code):
         leave_out_torch()
+    if is_own_process and not looks_up:
+        _check_folder()
     if is_own_process:
-        check_addresses(needs_torch=context.invoked_subcommand not in (*_LOOK_UPS, "init"))
+        check_addresses(needs_torch=not looks_up and context.invoked_subcommand != "init")
     for file in plugin or []:
         from dlx import plugins
 
         plugins.load(file)
+
+
+def _check_folder() -> None:
+    """Check that the working folder is there, without which MKL ends the process."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise StorageError(
+            "the working folder has been deleted; change to one that is there (cd)"
+        ) from error
 
 
 _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help

@@ -59,7 +59,9 @@ def _read(subject: str, changes: list[str], runs_dir: Path, data_dir: Path | Non
     from dlx.models.plain import from_torch
     from dlx.training import job as jobs
 
-    if Path(subject).is_file() or subject in shipped() or subject.endswith((".yaml", ".yml")):
+    path = Path(subject)
+    is_file = path.exists() and not path.is_dir()  # or a pipe: <(command)
+    if is_file or subject in shipped() or subject.endswith((".yaml", ".yml")):
         job = api.prepare(locate(subject), changes, runs_dir=runs_dir, data_dir=data_dir)
         return job, None, "initial"
     run = api.load(subject, runs_dir=runs_dir)

@@ -71,13 +71,13 @@ class Lines(Display):
 class Live(Display):
     """A display that changes in place; its last state stays on the terminal."""
 
-    def __init__(self, widest: int | None = None) -> None:
+    def __init__(self, widest: int = 1000) -> None:
         from rich import live
         from rich.console import Console
 
         super().__init__()
         console = Console(stderr=True)
-        console.width = min(console.width, widest or console.width)
+        console.width = min(console.width, widest)
         # Training calls `show` five times a second, so rich needs no thread that refreshes.
         self._live = live.Live(console=console, auto_refresh=False, redirect_stdout=False)
         self._began = False

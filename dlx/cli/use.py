@@ -321,7 +321,8 @@ def report(
     if kind != "run":
         page = path / "report.html"
         if not page.exists():
-            raise RunError(f"{path} has no report, since it has not ended; `dlx resume {path}`")
+            cure = directory.how_it_goes_on()
+            raise RunError(f"{path} has no report, since it has not ended; {cure}")
     else:
         page = api.report(api.load(path), data_dir)
     emit_json({kind: str(path), "report": str(page)}) if as_json else emit(str(page))

@@ -170,7 +170,7 @@ def _members(ablation: RunDirectory) -> list[_Ended]:
     """Return an ablation's compared runs: the baseline's first, then in the order of variants."""
     indexed = [run for run in read_index(ablation.path).values() if run.phase == "comparison"]
     if not indexed:
-        raise RunError(f"{ablation.path} has no run that has ended; `dlx resume` continues it")
+        raise RunError(f"{ablation.path} has no run that has ended; {ablation.how_it_goes_on()}")
     created = ablation.read_info().get("created")
     base = _plain(ablation.path / "ablation.yaml")
     configs: dict[str, Flat] = {}

@@ -164,6 +164,12 @@ class RunDirectory:
         status = self.read_info()["status"]
         return "interrupted" if status == "running" and not held else status
 
+    def how_it_goes_on(self) -> str:
+        """Return in words what to do for one that has not ended."""
+        if self.status() == "running":
+            return "it is being trained: wait until it has ended"
+        return f"`dlx resume {self.path}` goes on with it"
+
     def read_file(self, name: str) -> bytes:
         """Return a file's content; RunError if it is missing or not of the digest in run.json."""
         path = self.path / name

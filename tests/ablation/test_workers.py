@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 import sys
 import threading
 from multiprocessing.synchronize import SemLock
@@ -10,8 +11,10 @@ from typing import NoReturn
 
 import pytest
 
+from dlx.ablation.workers import repeat_script
 from dlx.cli import main
 from dlx.errors import FEW_FILES, FEW_PROCESSES
+from tests.guarded import RUNS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -81,3 +84,36 @@ def test_no_thread_for_a_command(
         assert main(["list"]) == 9
         error = capsys.readouterr().err
         assert error.startswith(f"error: {told}") and "(ulimit -u)" in error
+
+
+_SCRIPT = """\
+import torch
+
+import dlx
+
+torch.set_num_threads(4)
+ablation = dlx.ablate("xor", ["train.steps=2"], varied=["model.hidden=[3],[4]"], seeds=1, jobs=2)
+print(ablation.status, ablation.info["remarks"])
+"""
+
+
+@pytest.mark.slow(*RUNS)
+def test_a_script_is_not_run_again_by_fresh_processes(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(_SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    words = [sys.executable, "script.py"]
+    ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0 and ended.stderr == ""
+    assert ended.stdout.startswith('completed ["one process trained all: ')
+    assert len([*tmp_path.glob("runs/xor/*")]) == 1
+
+
+@pytest.mark.parametrize(("text", "repeats"), [("a = 1", True), ("if n == '__main__':", False)])
+def test_a_script_that_asks_for_its_name_can_be_read_again(
+    text: str, repeats: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "script.py").write_text(text)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script.py"))
+    assert repeat_script() is repeats
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    assert not repeat_script()

@@ -183,6 +183,24 @@ def test_stopped_and_resumed_is_as_never_stopped(
 
 
 @pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("error", [ValueError("of show"), SystemExit(3)])
+def test_an_error_of_what_shows_progress_is_no_run_s(
+    error: BaseException, jobs: int, tmp_path: Path, one_thread: None
+) -> None:
+    def show(progress: Progress) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        ablate(tmp_path, seeds=1, jobs=jobs, show=show)
+    assert raised.value is error
+    [path] = (tmp_path / "small").iterdir()
+    assert api.Ablation(path).status == "failed"
+    ended = api.resume_ablation(path, jobs=1)
+    assert ended.status == "completed" and not any(ended.info[k] for k in ("failed", "remarks"))
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_finished_runs_are_not_trained_again(tmp_path: Path) -> None:
     ended = ablate(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in ended.path.rglob("metrics.jsonl")}

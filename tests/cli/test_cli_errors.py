@@ -205,6 +205,21 @@ def test_unwritable_runs_directory(dlx: Command, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no folder in use")
+def test_a_working_folder_that_was_deleted(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "dlx", "train", "xor", "--runs-dir", str(tmp_path)]
+    script = 'mkdir "$0"; cd "$0"; rmdir "$0"; exec "$@"'
+    ended = subprocess.run(
+        ["sh", "-c", script, str(tmp_path / "gone"), *words],
+        env=environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+    message = "error: the working folder has been deleted; change to one that is there (cd)\n"
+    assert (ended.returncode, ended.stderr) == (9, message)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_in_use(dlx: Command, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "runs")
     with next(map(RunDirectory, Path("runs/digits").iterdir())).lock():

@@ -1,5 +1,6 @@
 """`dlx inspect`."""
 
+import os
 import resource
 from pathlib import Path
 
@@ -16,6 +17,15 @@ def test_a_config_at_its_start(dlx: Command) -> None:
     assert "1 tanh (3, 2) (3, 1) (3, m) 9 15" in lines
     assert "3 identity (1, 5) (1, 1) (1, m) 6 11" in lines
     assert "35 parameters; 61 FLOPs forward for a row, 684 for a step" in lines
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="this system names no open files")
+def test_a_config_from_a_pipe(dlx: Command) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"data: xor\n")
+    os.close(writer)
+    assert dlx("inspect", f"/dev/fd/{reader}").code == 0
+    os.close(reader)
 
 
 def test_nine_sigmoid_layers_in_a_plain_sentence(dlx: Command) -> None:

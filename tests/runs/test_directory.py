@@ -508,3 +508,11 @@ for package in (dlx.runs, dlx.tracking):
 sys.exit("torch" in sys.modules or "dlx.runs.ablations" not in sys.modules)
 """
     assert subprocess.run([sys.executable, "-W", "error", "-c", code]).returncode == 0
+
+
+def test_what_has_not_ended_is_waited_for_or_resumed(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "some", config="")
+    run.write_info(status="running")
+    assert run.how_it_goes_on() == f"`dlx resume {run.path}` goes on with it"
+    with run.lock():
+        assert run.how_it_goes_on() == "it is being trained: wait until it has ended"

@@ -162,6 +162,18 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_trials(tmp_path: Path) 
     assert -signal.SIGKILL in codes
 
 
+def test_an_error_of_what_shows_progress_is_no_trial_s(ended: api.Search, tmp_path: Path) -> None:
+    def show(progress: Any) -> None:
+        if progress.phase == "batch 2":
+            raise ValueError("of show")
+
+    with pytest.raises(ValueError, match="of show"):
+        api.search(planned(), runs_dir=tmp_path, show=show)
+    [path] = (tmp_path / "iris").iterdir()
+    again = api.resume_search(path, jobs=1)
+    assert again.status == "completed" and told(path) == told(ended.path)
+
+
 def test_a_search_that_has_ended_is_only_written_anew(ended: api.Search) -> None:
     (ended.path / "report.html").unlink()
     before = (ended.path / "plan.json").read_bytes()
