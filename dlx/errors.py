@@ -10,8 +10,9 @@ import errno
 import re
 import stat
 import traceback
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from types import FrameType
 
 
 class DlxWarning(UserWarning):
@@ -206,8 +207,26 @@ def raised_at(error: BaseException, files: Collection[str]) -> str | None:
     """Return `file:line: error` for the innermost line in some files that took part, else None."""
     if isinstance(error, SyntaxError) and error.filename in list(files):
         return f"{error.filename}:{error.lineno}: {error.msg}"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
-    if not frames:
+    return _innermost(error, lambda frame: frame.f_code.co_filename in files)
+
+
+PLUGINS = "dlx_plugin_"  # begins the names of the modules that plug-ins become
+
+
+def of_plugin(error: BaseException) -> str | None:
+    """Return `plug-in file:line: error` if a line of a plug-in took part in it, else None."""
+
+    def is_its_own(frame: FrameType) -> bool:
+        return str(frame.f_globals.get("__name__")).startswith(PLUGINS)
+
+    place = _innermost(error, is_its_own)
+    return place and f"plug-in {place}"
+
+
+def _innermost(error: BaseException, counts: Callable[[FrameType], bool]) -> str | None:
+    *_, last = (None, *(own for own in traceback.walk_tb(error.__traceback__) if counts(own[0])))
+    if last is None:
         return None
+    frame, line = last
     text = str(error) if isinstance(error, DlxError) else f"{type(error).__name__}: {said(error)}"
-    return f"{frames[-1].filename}:{frames[-1].lineno}: {text}"
+    return f"{frame.f_code.co_filename}:{line}: {text}"

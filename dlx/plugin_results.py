@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dlx.config.words import shown
-from dlx.errors import ConfigError, DlxError, is_out_of_memory, raised_at
+from dlx.errors import ConfigError, DlxError, is_out_of_memory, raised_at, said
 from dlx.registry import MODULES
 
 Judge = Callable[[Any, Sequence[Any]], str | None]
@@ -113,7 +113,7 @@ def judged(kind: str, function: Any) -> Any:
 
 def _name(error: Exception, file: str) -> None:
     """Let an error that is told by its words alone begin with the plug-in's file and line."""
-    if str(error).startswith("plug-in "):  # of another one, which this one has called
+    if said(error).startswith("plug-in "):  # of another one, which this one has called
         return
     if isinstance(error, DlxError) or is_out_of_memory(error):
         error.args = (f"plug-in {raised_at(error, {file})}",)

@@ -26,6 +26,7 @@ from typing import Any
 from dlx import registry
 from dlx.config.types import option_problem
 from dlx.errors import (
+    PLUGINS,
     ConfigError,
     DlxError,
     DlxWarning,
@@ -44,8 +45,6 @@ class Plugin:
     path: Path
     sha256: str
 
-
-_MODULE = "dlx_plugin_"  # prefix of the names of the modules that plug-ins become
 
 _loaded: dict[Path, Plugin] = {}
 
@@ -66,7 +65,7 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
     """
     registry.names(kind)  # registers dlx's own names first, so that no plug-in can take one
     checked = {
-        name: judged(name, value) if getattr(value, "__module__", "").startswith(_MODULE) else value
+        name: judged(name, value) if getattr(value, "__module__", "").startswith(PLUGINS) else value
         for name, value in settings.items()
     }
     decorator = registry.register(kind, *arguments, **checked)
@@ -77,7 +76,7 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
                 f"register: received {function!r} as a {kind}; write a function that calls it"
             )
         try:
-            is_loaded = getattr(function, "__module__", "").startswith(_MODULE)
+            is_loaded = getattr(function, "__module__", "").startswith(PLUGINS)
             return decorator(judged(kind, function) if is_loaded else function)
         except ValueError as error:
             raise ConfigError(str(error)) from error
@@ -144,13 +143,8 @@ def require(recorded: Sequence[Mapping[str, str]], run: Path) -> None:
         )
 
 
-def blamed(error: BaseException) -> str | None:
-    """Return `file:line: error` if an error was raised in a plug-in, else None."""
-    return raised_at(error, set(map(str, _loaded)))
-
-
 def _execute(plugin: Plugin, content: bytes) -> None:
-    name = f"{_MODULE}{plugin.path.stem}_{plugin.sha256[:8]}"
+    name = f"{PLUGINS}{plugin.path.stem}_{plugin.sha256[:8]}"
     module = types.ModuleType(name)
     module.__file__ = str(plugin.path)
     sys.modules[name] = module  # typing and dataclasses look annotations up here

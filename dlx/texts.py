@@ -15,6 +15,14 @@ _FORMULA = re.compile(r"[\x00-\x20\s\u200b-\u200f\u2060\ufeff]*[=+\-@\t\r\uff0b\
 # A number, in whatever country it is written: no formula.
 _NUMBER = re.compile(r"\s*[+\-]?[\d.,' \u00a0\u202f]*\d[.,]?(?:[eE][+\-]?\d+)?\s*%?\s*")
 
+# Not all readers of Markdown take a \\ before these for an escape.
+_MARKDOWN = {
+    **{sign: f"\\{sign}" for sign in r"\`*_|[]#"},
+    **{sign: f"&#{ord(sign)};" for sign in "$~"},
+    "&": "&amp;",
+    "<": "&lt;",
+}
+
 _raw_csv = False
 
 
@@ -37,6 +45,17 @@ def in_a_line(text: str) -> str:
 def in_json(text: str) -> str:
     r"""Return JSON that says the same as a terminal may show it: what commands it as \u202e."""
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def in_markdown(text: str) -> str:
+    """Return a text, in a line, of which Markdown and HTML take nothing for their own signs."""
+    signs = "".join(_MARKDOWN.get(sign, sign) for sign in in_a_line(text))
+    return re.sub(r"^ *(>|[-+](?= |$)|[-=]+$|\d+(?=[.)]( |$)))", _begun, signs)
+
+
+def _begun(match: re.Match[str]) -> str:
+    """Return the beginning of a text that would be a list, a quotation or a line."""
+    return "".join(f"&#{ord(sign)};" for sign in match[0])
 
 
 def encoded(text: str) -> bytes:

@@ -49,6 +49,7 @@ from dlx.errors import (
     MemoryLimitError,
     StorageError,
     is_out_of_memory,
+    of_plugin,
     said,
 )
 from dlx.stopping import end, interruptible, numbers, watched
@@ -241,13 +242,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         # Typer takes the end of any file for Ctrl-D at a question.
         cause = error.__cause__
         if isinstance(cause, EOFError):
-            if (place := _plugin_place(cause)) is None:
+            if (blamed := of_plugin(cause)) is None:
                 raise cause from None
-            return _fail(ConfigError(f"plug-in {place}"))
+            return _fail(ConfigError(blamed))
         return _stopped(received)
     except (OSError, SystemExit) as error:
-        if (place := _plugin_place(error)) is not None:
-            return _fail(ConfigError(f"plug-in {place}"))
+        if (blamed := of_plugin(error)) is not None:
+            return _fail(ConfigError(blamed))
         if isinstance(error, SystemExit):
             if isinstance(error.__context__, BrokenPipeError):  # the reader of a help
                 return 0
@@ -266,18 +267,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         if isinstance(error, RuntimeError) and "can't start new thread" in said(error):
             return _fail(StorageError(f"{said(error)}; {FEW_PROCESSES}"))
         if is_out_of_memory(error):
-            reason = said(error) or type(error).__name__
+            reason = of_plugin(error) or said(error) or type(error).__name__
             cure = "smaller layers, batches or data need less"
             return _fail(MemoryLimitError(f"out of memory: {reason}; {cure}"))
-        if (place := _plugin_place(error)) is not None:
-            return _fail(ConfigError(f"plug-in {place}"))
+        if (blamed := of_plugin(error)) is not None:
+            return _fail(ConfigError(blamed))
         raise
-
-
-def _plugin_place(error: BaseException) -> str | None:
-    """Return `file:line: error` if an error was raised in a plug-in, else None."""
-    plugins = sys.modules.get("dlx.plugins")
-    return plugins.blamed(error) if plugins else None
 
 
 def _stopped(received: list[int]) -> int:
@@ -319,10 +314,10 @@ def _remarks() -> Iterator[None]:
 def _fail(error: DlxError) -> int:
     text, cause = str(error), error.__cause__
     if "plug-in " not in text:
-        if (place := _plugin_place(error)) is not None:
-            text = f"plug-in {place}"
-        elif cause is not None and (place := _plugin_place(cause)) is not None:
-            text += f"; raised in plug-in {place}"
+        if (blamed := of_plugin(error)) is not None:
+            text = blamed
+        elif cause is not None and (blamed := of_plugin(cause)) is not None:
+            text += f"; raised in {blamed}"
     complain(text)
     return error.exit_code
 

@@ -39,7 +39,8 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
 
     Args:
         source: path of a YAML file, or its content as a mapping; `extends` and options that are
-            paths are relative to the file or, for a mapping, to the working directory
+            paths are relative to the file or, for a mapping and what the shell has opened
+            (/dev/stdin), to the working directory
         overrides: KEY=VALUE texts; KEY is a dotted key, VALUE is read as YAML
 
     Raises:
@@ -56,7 +57,8 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     else:
         path = Path(source)
         root = merge.read_extended(path, problems)
-        root = replace(root, value={"name": Node(path.stem, root.where), **root.value})
+        if not merge.is_open(path):
+            root = replace(root, value={"name": Node(path.stem, root.where), **root.value})
     config = _check(merge.override(root, overrides, problems), problems)
     if problem := name_problem(config.name):
         raise ConfigError(

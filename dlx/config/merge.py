@@ -47,7 +47,13 @@ def merge(base: Node, over: Node, annotation: Any = RunConfig) -> Node:
 
 def read_extended(path: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
     """Return the config of a file, merged over those that it extends; arguments as for `extend`."""
-    return extend(read_file(path, problems), path.parent, problems, (*chain, path))
+    folder = Path() if is_open(path) else path.parent
+    return extend(read_file(path, problems), folder, problems, (*chain, path))
+
+
+def is_open(path: Path) -> bool:
+    """Say whether a path names what the shell has opened: /dev/stdin, <(command)."""
+    return path.parts[:2] in (("/", "dev"), ("/", "proc"))
 
 
 def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:

@@ -28,8 +28,8 @@ def companions(path: Path) -> list[Path]:
 
 
 def locate(config: str) -> Path:
-    """Return the file of a config, given its path or the name of a shipped config."""
-    path, by_name = Path(config), shipped()
+    """Return the file of a config, given its path, - for stdin, or the name of a shipped config."""
+    path, by_name = Path("/dev/stdin" if config == "-" else config), shipped()
     if path.exists():
         return path
     if config in by_name:

@@ -11,7 +11,7 @@ from dlx.tracking import protos
 
 def config(yaml: str) -> Any:
     """Return the text of a run's config, shown as Markdown."""
-    fence = "`" * max(3, *(1 + len(signs) for signs in re.findall("`+", yaml)), 0)
+    fence = "`" * max([3, *(1 + len(signs) for signs in re.findall("`+", yaml))])
     return text("config", f"{fence}yaml\n{printable(yaml)}{fence}")
 
 

@@ -198,7 +198,7 @@ def test_a_search_has_the_trials_of_this_machine_wherever_it_goes_on(
 @pytest.mark.parametrize(
     ("break_off", "words"),
     [
-        ('raise RuntimeError("too wide")', r"RuntimeError: too wide \(wave\.py:8\)"),
+        ('raise RuntimeError("too wide")', r"plug-in PATH:8: RuntimeError: too wide"),
         ("sys.exit()", r"plug-in PATH:8: SystemExit: "),
         (
             "sys.modules['os']._exit(0)",

@@ -51,6 +51,17 @@ def test_extends_chains_relative_to_each_file(write):
     assert config.train.batch_size == "all"
 
 
+def test_what_the_shell_has_opened_is_relative_to_the_working_directory(
+    write, monkeypatch, tmp_path
+):
+    write("base.yaml", BASE + "name: based\n")
+    monkeypatch.chdir(tmp_path)
+    with write("child.yaml", "extends: base.yaml\n").open() as file:
+        config = load(f"/dev/fd/{file.fileno()}", ["data={name: csv, path: t.csv, target: y}"])
+    assert (config.name, config.train.epochs) == ("based", 7)
+    assert config.data.arguments()["path"] == tmp_path / "t.csv"
+
+
 def test_a_path_in_a_home_folder(write, monkeypatch, tmp_path):
     write("base/base.yaml", BASE)
     monkeypatch.setenv("HOME", str(tmp_path / "base"))

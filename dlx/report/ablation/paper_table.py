@@ -12,7 +12,7 @@ from dlx.ablation.summary import of_plan
 from dlx.ablation.variants import short_labels, show
 from dlx.report.ablation import markdown, reading
 from dlx.report.ablation.reading import Summary
-from dlx.texts import in_a_line
+from dlx.texts import in_a_line, in_markdown
 
 _LATEX = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
@@ -184,13 +184,13 @@ def _csv(document: Mapping[str, Any]) -> str:
 
 def _markdown(grid: _Grid) -> str:
     def cell(part: _Cell) -> str:
-        text = markdown.escaped(part.text)
+        text = in_markdown(part.text)
         text = f"**{text}**" if part.standing == "best" else text
-        return " ".join(filter(None, [text, markdown.escaped(part.interval)])) + _mark(part)
+        return " ".join(filter(None, [text, in_markdown(part.interval)])) + _mark(part)
 
     rows = [[*map(cell, row)] for row in grid.rows]
-    table = markdown.rows([*map(markdown.escaped, grid.headings)], rows, grid.right)
-    return f"{table}\n\n{markdown.escaped(grid.caption)}\n"
+    table = markdown.rows([*map(in_markdown, grid.headings)], rows, grid.right)
+    return f"{table}\n\n{in_markdown(grid.caption)}\n"
 
 
 def _latex(grid: _Grid) -> str:

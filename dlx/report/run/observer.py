@@ -14,7 +14,6 @@ import numpy as np
 from dlx.cohort import Cohort
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
-from dlx.report.ablation.markdown import escaped
 from dlx.report.figures import plain_texts
 from dlx.report.run import pictures
 from dlx.report.run.graph import network_graph
@@ -23,6 +22,7 @@ from dlx.report.run.regions import Plane, is_plane
 from dlx.report.run.run_figures import Trained, draw, save
 from dlx.runs.ablations import METRICS, PRETRAINING
 from dlx.runs.files import storage_errors
+from dlx.texts import in_markdown
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Evaluation
 from dlx.tracking.images import of_png
@@ -123,7 +123,8 @@ class RunObserver(Observer):
     def diagnosed(self, findings: Sequence[Mapping[str, Any]]) -> None:
         """Write what stands out in the run on the Text page."""
         lines = [
-            f"- **{f['name']}** ({f['severity']}): {escaped(f['reason'])}\n\n  {escaped(f['try'])}"
+            f"- **{f['name']}** ({f['severity']}): {in_markdown(f['reason'])}\n\n"
+            f"  {in_markdown(f['try'])}"
             for f in findings
         ]
         with Tracker(self._folder) as tracker:

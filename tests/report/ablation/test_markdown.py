@@ -2,7 +2,8 @@
 
 import pytest
 
-from dlx.report.ablation.markdown import conclusions, escaped
+from dlx.report.ablation.markdown import conclusions
+from dlx.texts import in_markdown
 from tests.report.ablation import synthetic
 from tests.report.ablation.conftest import Synthetic
 
@@ -32,12 +33,12 @@ def test_all_pairs_have_a_table() -> None:
 
 @pytest.mark.parametrize("begun", ["- a", "+ a", "1. a", "2) a", "> a", "===", "---"])
 def test_no_name_begins_a_list_a_quotation_or_a_line(begun: str) -> None:
-    assert escaped(begun).startswith("&#")
+    assert in_markdown(begun).startswith("&#")
 
 
 def test_a_name_stays_in_its_line_and_strikes_nothing_out() -> None:
-    assert escaped("a\n# b\u202e") == "a\\\\n\\# b\\\\u202e"
-    assert not set("$~") & set(escaped("~~a~~ $$b$$"))
-    assert [escaped(text) for text in ("7.50", "+0.5", "-1", "a - b")] == [
+    assert in_markdown("a\n# b\u202e") == "a\\\\n\\# b\\\\u202e"
+    assert not set("$~") & set(in_markdown("~~a~~ $$b$$"))
+    assert [in_markdown(text) for text in ("7.50", "+0.5", "-1", "a - b")] == [
         *("7.50", "+0.5", "-1", "a - b")
     ]
