@@ -236,3 +236,18 @@ def test_a_dry_run_names_trials_that_diverge_at_once(dlx: Command) -> None:
     ended = dlx("search", "iris", *space, *SMALL[:2], "--batch", "6", *SMALL[4:], "--dry-run")
     assert ended.code == 0
     assert "diverged" in ended.out and ": the training cost was not finite after 0" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("data", "space", "said"),
+    [
+        ("iris", "optimizer.lr=0.1,0.2", "which is why other rows judge it"),
+        ("xor", "optimizer.lr=0.5,0.6", "which is why other seeds judge it"),
+        ("xor", "optimizer.lr=0.01,1e-9", "which new rows may not reach"),
+    ],
+)
+def test_what_judges_the_best_value_is_said(data: str, space: str, said: str, dlx: Command) -> None:
+    small = ["--trials", "6", "--seeds", "1", "--metric", "train.cost", "train.steps=3"]
+    ended = dlx("search", data, "--space", space, *small, "-q")
+    assert ended.code == 0, ended.err
+    assert said in ended.out

@@ -53,7 +53,7 @@ def answer(summary: Summary) -> list[str]:
         f"The best of {len(summary['trials']):,} trials is trial {best['number']}: "
         f"{settings(best)}. Its {in_words(summary['metric'])} is "
         f"{value(summary['metric'], best['values'][place])}, the mean over {seeds}; it was chosen "
-        "for this number, which is why other rows judge it."
+        f"for this number, which {_consequence(verdict)}."
     )
     if len(summary["objectives"]) > 1:
         sentences.append(
@@ -61,6 +61,12 @@ def answer(summary: Summary) -> list[str]:
             f"these the one with the best {in_words(summary['metric'])} is judged."
         )
     return sentences + _importances(summary) + _lost(summary)
+
+
+def _consequence(verdict: Mapping[str, Any] | None) -> str:
+    if verdict is None:
+        return "new rows may not reach"
+    return f"is why other {'rows' if verdict['rows_apart'] else 'seeds'} judge it"
 
 
 def _verdict(summary: Summary, verdict: Mapping[str, Any] | None) -> str:
