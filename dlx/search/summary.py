@@ -84,7 +84,7 @@ def _verdict(plan: SearchPlan, ended: Ended, *, show_test: bool) -> dict[str, An
         "answer": BETTER if versus and versus["verdict"] == "better" else NOT_BETTER,
         "metric": plan.metric,
         "rows": by_name[BEST]["rows"],
-        "rows_apart": not pair.job(pair.runs("comparison")[0]).splits.shared,
+        "rows_apart": split != "train" and not pair.job(pair.runs("comparison")[0]).splits.shared,
         "seeds": pair.seeds,
         "versus": versus,
         "values": {

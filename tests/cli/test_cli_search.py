@@ -21,6 +21,7 @@ def test_a_table_an_answer_and_two_files(dlx: Command, tmp_path: Path) -> None:
         for line in lines
     )
     assert "test" not in ended.out
+    assert "which is why other rows judge it" in ended.out
     best, page = (tmp_path / line for line in lines[-2:])
     assert (best.name, page.name) == ("best.yaml", "report.html")
     assert dlx("train", best, "train.steps=3", "--quiet").code == 0
@@ -241,7 +242,7 @@ def test_a_dry_run_names_trials_that_diverge_at_once(dlx: Command) -> None:
 @pytest.mark.parametrize(
     ("data", "space", "said"),
     [
-        ("iris", "optimizer.lr=0.1,0.2", "which is why other rows judge it"),
+        ("iris", "optimizer.lr=0.1,0.2", "which is why other seeds judge it"),
         ("xor", "optimizer.lr=0.5,0.6", "which is why other seeds judge it"),
         ("xor", "optimizer.lr=0.01,1e-9", "which new rows may not reach"),
     ],
@@ -251,3 +252,4 @@ def test_what_judges_the_best_value_is_said(data: str, space: str, said: str, dl
     ended = dlx("search", data, "--space", space, *small, "-q")
     assert ended.code == 0, ended.err
     assert said in ended.out
+    assert "that no trial has seen" not in ended.out

@@ -80,15 +80,27 @@ def _changes(summary: Summary) -> str:
     return html.heading("What changes", "changes") + html.table(*changes(summary))
 
 
+_APART = (
+    "So judge rows were held out before the first trial, from every trial's train and dev rows; "
+    "the best values and the config's own were trained once more at fresh seeds, and judged on "
+    "these rows alone."
+)
+_TRAINED = (
+    "So the best values and the config's own were trained once more at fresh seeds. They are "
+    "judged on the rows that they were trained on, which says nothing of new ones."
+)
+
+
 def _method(summary: Summary) -> str:
-    verdict = summary["verdict"]
+    verdict, split = summary["verdict"], summary["metric"].partition(".")[0]
     sentences = [
-        "A trial's value is the mean over its seeds on dev rows. The best of many such values is "
-        "better than what it stands for, since it was chosen for it. So judge rows were held out "
-        "before the first trial, from every trial's train and dev rows; the best values and the "
-        "config's own were trained once more at fresh seeds, and judged on these rows alone."
+        f"A trial's value is the mean over its seeds on {split} rows. The best of many such values "
+        "is better than what it stands for, since it was chosen for it."
     ]
-    if verdict is not None:
+    if verdict is None:
+        sentences.append("No other values were to be judged against the config's own.")
+    else:
+        sentences.append(_APART if verdict["rows_apart"] else _TRAINED)
         sentences.append(f"The verdict's reason: {verdict['versus']['why']}")
     return html.heading("How it is judged", "method") + html.paragraphs(sentences)
 

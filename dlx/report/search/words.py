@@ -76,7 +76,9 @@ def _verdict(summary: Summary, verdict: Mapping[str, Any] | None) -> str:
     means = {name: own["mean"] for name, own in verdict["values"].items()}
     rows = f"{verdict['rows']:,} rows that no trial has seen"
     if not verdict["rows_apart"]:
-        rows = "the rows that it was trained on, since this data set has no others"
+        rows = "the rows that they were trained on"
+        if not metric.startswith("train."):
+            rows += ", since this data set has no others"
     seeds = f"{len(verdict['seeds'])} fresh seeds"
     words = verdict["answer"][0].upper() + verdict["answer"][1:]
     if means["best"] is None or means["default"] is None:
