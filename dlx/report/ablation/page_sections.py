@@ -320,12 +320,25 @@ def statistics(summary: Summary) -> str:
         html.heading("Statistics", "statistics")
         + "<p>At the same seed all variants share the split, "
         "the order of the rows and, if their shapes agree, the initial random numbers. So runs are "
-        "compared in pairs: the effects of a seed on both runs of a pair cancel out. Verdicts use "
-        "dev rows; test rows decide nothing. They are about other seeds and other rows of the same "
-        "kind, unless a warning says otherwise. The probability of any false better or worse on "
-        "this page, by any metric, is below 5 %. Judged by "
+        "compared in pairs: the effects of a seed on both runs of a pair cancel out. "
+        f"{_of_rows(summary)} The probability of any false better or worse on this page, by any "
+        "metric, is below 5 %. Judged by "
         f"{escape(rules.in_words(summary['rules']))}.</p><ul>{''.join(items)}</ul>"
     )
+
+
+def _of_rows(summary: Summary) -> str:
+    """Say by what rows was judged, and what the verdicts are about."""
+    views = [summary, *reading.by_others(summary)]
+    splits = list(dict.fromkeys(view["metric"].partition(".")[0] for view in views))
+    words = f"Verdicts use {' and '.join(splits)} rows; test rows decide nothing. "
+    if splits == ["train"]:
+        return words + "They are about other seeds, and say nothing of other rows."
+    words += (
+        "They are about other seeds and other rows of the same kind, unless a warning says "
+        "otherwise."
+    )
+    return words + " Those by train rows say nothing of other rows." * ("train" in splits)
 
 
 def again(summary: Summary, config: str) -> str:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from dlx.report.ablation.methods import method
@@ -28,3 +30,14 @@ def test_every_method_of_a_summary_is_known(two: Synthetic) -> None:
 def test_an_unknown_method_is_listed_by_name_alone(two: Synthetic) -> None:
     page = statistics(two[0] | {"tests": {"difference_at_end": "a coin"}})
     assert "<li><b>difference at end</b>: a coin.</li>" in page
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("dev.accuracy", "Verdicts use dev rows; test rows decide nothing. They are about other s"),
+        ("train.cost", "Verdicts use train rows; .* other seeds, and say nothing of other rows"),
+    ],
+)
+def test_the_rows_that_judge_are_named(metric: str, said: str, two: Synthetic) -> None:
+    assert re.search(said, statistics(two[0] | {"metric": metric, "also": {}}))
