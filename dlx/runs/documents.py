@@ -68,6 +68,32 @@ def decode(content: bytes, path: Path) -> dict[str, Any]:
     return fields
 
 
+def misfit(value: Any, shape: Any, name: str = "content") -> str | None:
+    """Return what of a value is of another shape, or None.
+
+    A shape is a type, or several; a list of the shape of all its entries; or a mapping with the
+    shape of each key, of which `str` stands for all.
+    """
+    if not isinstance(shape, Mapping | list):
+        return None if isinstance(value, shape) else f"its {name} is {value!r}"
+    if not isinstance(value, Mapping if isinstance(shape, Mapping) else list):
+        return f"its {name} is {value!r}"
+    if isinstance(shape, list):
+        parts = [(entry, shape[0], f"{name}[{place}]") for place, entry in enumerate(value)]
+    elif str in shape:
+        parts = [(inner, shape[str], f"{name}.{key}") for key, inner in value.items()]
+    else:
+        parts = [(value.get(key), inner, f"{name}.{key}") for key, inner in shape.items()]
+    return next(filter(None, (misfit(*part) for part in parts)), None)
+
+
+def check(document: Mapping[str, Any], shape: Mapping[str, Any], path: Path) -> None:
+    """Raise a RunError if fields of a document that was read are missing, or of another shape."""
+    for key, inner in shape.items():
+        if problem := misfit(document.get(key), inner, key):
+            raise RunError(f"{path} is damaged: {problem}")
+
+
 def _canonical(fields: Mapping[str, Any]) -> bytes:
     text = json.dumps(
         fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False

@@ -97,6 +97,16 @@ def test_a_cohort_that_is_damaged_is_named(ablation: Path) -> None:
     documents.write(path, {k: v for k, v in document.items() if k != "digest"})
     with pytest.raises(RunError, match=r"cohort\.json is damaged: run 2: its status is 'gone'"):
         infos(ablation, runs)
+    document = json.loads(content)
+    del document["digest"]
+    for name, value in (("runs", {}), ("shared", [3]), ("digests", {"rows.safetensors": 1})):
+        documents.write(path, document | {name: value})
+        with pytest.raises(RunError, match=rf"cohort\.json is damaged: its {name}"):
+            infos(ablation, runs)
+    document["runs"][0]["shared"] = 9
+    documents.write(path, document)
+    with pytest.raises(RunError, match=r"cohort\.json is damaged: run 1 shares 9"):
+        infos(ablation, runs)
     path.unlink()
     assert read_cohort(path.parent) is None
     with pytest.raises(RunError, match=r"cohort\.json is missing; `dlx resume` trains"):
