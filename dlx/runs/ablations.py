@@ -41,6 +41,10 @@ _INDEX_SHAPE = {
         }
     ]
 }
+_SUMMARY_SHAPES = {
+    "variants": [{"name": str, "metrics": {str: {str: dict | None}}, "vs_baseline": dict | None}],
+    "trials": [{"number": int, "settings": dict, "values": list, "measured": dict}],
+}
 _COHORT_SHAPE = {
     "runs": [
         {
@@ -184,6 +188,9 @@ def read_summary(directory: Path, name: str = SUMMARY) -> dict[str, Any]:
         summary = parsed(content)
         if not isinstance(summary, dict) or not {"variants", "trials"} & set(summary):
             raise ValueError("it is no summary")
+        for key, shape in _SUMMARY_SHAPES.items():
+            if key in summary and (problem := documents.misfit(summary[key], shape, key)):
+                raise ValueError(problem)
     except ValueError as error:
         raise RunError(
             f"{path} is damaged: {error}; `dlx resume {directory}` writes it anew"

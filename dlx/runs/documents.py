@@ -74,16 +74,15 @@ def misfit(value: Any, shape: Any, name: str = "content") -> str | None:
     A shape is a type, or several; a list of the shape of all its entries; or a mapping with the
     shape of each key, of which `str` stands for all.
     """
-    if not isinstance(shape, Mapping | list):
-        return None if isinstance(value, shape) else f"its {name} is {value!r}"
-    if not isinstance(value, Mapping if isinstance(shape, Mapping) else list):
-        return f"its {name} is {value!r}"
-    if isinstance(shape, list):
+    if isinstance(shape, list) and isinstance(value, list):
         parts = [(entry, shape[0], f"{name}[{place}]") for place, entry in enumerate(value)]
-    elif str in shape:
-        parts = [(inner, shape[str], f"{name}.{key}") for key, inner in value.items()]
+    elif isinstance(shape, Mapping) and isinstance(value, Mapping):
+        keys = value if str in shape else shape
+        parts = [(value.get(key), shape.get(str, shape.get(key)), f"{name}.{key}") for key in keys]
+    elif isinstance(shape, Mapping | list) or not isinstance(value, shape):
+        return f"its {name} is {value!r}"
     else:
-        parts = [(value.get(key), inner, f"{name}.{key}") for key, inner in shape.items()]
+        return None
     return next(filter(None, (misfit(*part) for part in parts)), None)
 
 

@@ -16,6 +16,7 @@ from dlx.runs.ablations import (
     read_cohort,
     read_cohort_file,
     read_index,
+    read_summary,
     write_index,
 )
 from dlx.tracking.evaluations import Record
@@ -233,3 +234,18 @@ def test_without_their_plan_they_cannot_be_numbered(plan: str | None, tmp_path: 
         (tmp_path / "plan.json").write_text(plan)
     with pytest.raises(RunError, match=r"plan\.json is (missing; put it back|damaged)"):
         read_index(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        {"variants": [{"name": "a", "metrics": {"dev": {"accuracy": "12"}}}]},
+        {"variants": {}},
+        {"trials": [{"number": "1"}]},
+    ],
+)
+def test_a_summary_of_another_shape_is_damaged(summary: dict[str, Any], ablation: Path) -> None:
+    content = json.dumps(summary).encode()
+    RunDirectory(ablation).write_files({"summary.json": content})
+    with pytest.raises(RunError, match=r"summary\.json is damaged: its (variants|trials).* is"):
+        read_summary(ablation)
