@@ -42,7 +42,14 @@ _INDEX_SHAPE = {
     ]
 }
 _SUMMARY_SHAPES = {
-    "variants": [{"name": str, "metrics": {str: {str: dict | None}}, "vs_baseline": dict | None}],
+    "variants": [
+        {
+            "name": str,
+            **dict.fromkeys(("n", "runs", "diverged", "failed", "stopped_early"), int | None),
+            "metrics": {str: {str: dict | None}},
+            "vs_baseline": dict | None,
+        }
+    ],
     "trials": [{"number": int, "settings": dict, "values": list, "measured": dict}],
 }
 _COHORT_SHAPE = {
