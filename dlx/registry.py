@@ -147,6 +147,8 @@ def _load(kind: str) -> dict[str, Entry]:
 
 def _entry(kind: str, name: str, function: Callable[..., Any], traits: Traits) -> Entry:
     documentation = inspect.getdoc(function) or ""
+    # Halves of characters are no text that a schema could hold.
+    documentation = documentation.encode("utf-8", "backslashreplace").decode()
     if not documentation and sys.flags.optimize < 2:  # `python -OO` has taken all of them away
         raise ValueError(f"{kind} {name!r} needs a docstring: `dlx list` prints its first line")
     hints = typing.get_type_hints(function, include_extras=True)

@@ -92,6 +92,14 @@ def test_a_function_without_a_docstring_is_refused(scratch: str) -> None:
         registry.register(scratch)(thing)
 
 
+def test_half_a_character_in_a_docstring_is_written_as_its_escape(scratch: str) -> None:
+    def thing() -> None: ...
+
+    thing.__doc__ = "A\ud800 thing."
+    registry.register(scratch)(thing)
+    assert registry.get(scratch, "thing").summary == "A\\ud800 thing."
+
+
 def test_traits_are_given_at_registration(scratch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def thing() -> None:
         """A thing."""

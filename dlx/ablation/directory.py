@@ -13,6 +13,27 @@ from dlx.runs import RunDirectory, documents
 
 CONFIG = "ablation.yaml"
 PLAN = "plan.json"
+_SHAPE = {
+    "metric": str,
+    "seeds": [int],
+    "looks": list | None,
+    "left": dict | None,
+    "variants": [{"name": str, "folder": str}],
+    "tuning": dict | None,
+    "jobs": int,
+    "rules": int | None,
+    "cohorts": [
+        {
+            "number": int,
+            "phase": str,
+            "shape": str,
+            "data": str,
+            "engine": str | None,
+            "runs": [str],
+            "numbers": list | None,
+        }
+    ],
+}
 
 
 def write_plan(run: RunDirectory, plan: Plan) -> None:
@@ -34,7 +55,9 @@ def read_document(directory: Path) -> dict[str, Any]:
     """Return the contents of plan.json."""
     if RunDirectory(directory).read_info()["kind"] != "ablation":
         raise RunError(f"{directory} is a run, not an ablation")
-    return documents.decode(RunDirectory(directory).read_file(PLAN), directory / PLAN)
+    document = documents.decode(RunDirectory(directory).read_file(PLAN), directory / PLAN)
+    documents.check(document, _SHAPE, directory / PLAN)
+    return document
 
 
 def read_plan(directory: Path, data_dir: Path) -> Plan:

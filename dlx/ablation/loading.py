@@ -13,6 +13,7 @@ from dlx.ablation.plan import PlannedRun
 from dlx.ablation.results import RunResult, fields_of
 from dlx.ablation.statistics.rows import Judgement
 from dlx.config.schema import AblationConfig
+from dlx.errors import RunError
 from dlx.nn.metrics import is_rising
 from dlx.runs import RunDirectory, weights
 from dlx.runs.ablations import ROWS, IndexedRun, cohort_folder, infos, read_cohort, read_cohort_file
@@ -95,15 +96,20 @@ def _judgements(folder: Path) -> dict[int, dict[str, Judgement]]:
     tensors = weights.load(read_cohort_file(folder, cohort, ROWS), folder / ROWS)[0]
     by_row = {run["row"]: run for run in cohort["runs"]}
     found: dict[int, dict[str, Judgement]] = {}
-    for key, values in tensors.items():
-        row, _, metric = key.partition("/")
-        if row == "rows":
-            continue
-        run, split = by_row[int(row)], metric.partition(".")[0]
-        rows = tensors[f"rows/{run['shared']}/{split}"].numpy().astype(np.int64)
-        num_train = cohort["shared"][run["shared"]]["rows"]["train"]["n"]
-        judgement = Judgement(rows, values.numpy().astype(np.float64), num_train)
-        found.setdefault(run["number"], {})[metric] = judgement
+    try:
+        for key, values in tensors.items():
+            row, _, metric = key.partition("/")
+            if row == "rows":
+                continue
+            run, split = by_row[int(row)], metric.partition(".")[0]
+            rows = tensors[f"rows/{run['shared']}/{split}"].numpy().astype(np.int64)
+            num_train = cohort["shared"][run["shared"]]["rows"]["train"]["n"]
+            judgement = Judgement(rows, values.numpy().astype(np.float64), num_train)
+            found.setdefault(run["number"], {})[metric] = judgement
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{folder / ROWS} and cohort.json do not fit: {error}; put them back"
+        ) from None
     return found
 
 

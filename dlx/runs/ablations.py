@@ -23,6 +23,50 @@ ROWS = "rows.safetensors"  # what each row adds to what runs are judged by
 PREPROCESSING, TABLE, TABLES = "preprocessing.safetensors", "table.json", "tables.json"
 FINISHED = ("completed", "stopped_early", "diverged")
 _SHARED = "shared"
+_INDEX_SHAPE = {
+    "runs": [
+        {
+            "number": int,
+            "name": str,
+            "phase": str,
+            "variant": str,
+            "seed": int,
+            "fold": int | None,
+            "status": str,
+            "cohort": int | None,
+            "row": int,
+            "metrics": dict | None,
+            "differences": dict | None,
+            "reason": str | None,
+        }
+    ]
+}
+_SUMMARY_SHAPES = {
+    "variants": [
+        {
+            "name": str,
+            **dict.fromkeys(("n", "runs", "diverged", "failed", "stopped_early"), int | None),
+            "metrics": {str: {str: dict | None}},
+            "vs_baseline": dict | None,
+        }
+    ],
+    "trials": [{"number": int, "settings": dict, "values": list, "measured": dict}],
+}
+_COHORT_SHAPE = {
+    "runs": [
+        {
+            "number": int,
+            "row": int,
+            "name": str,
+            _SHARED: int,
+            "fields": {"status": str, "metrics": dict | None, "reason": str | None},
+        }
+    ],
+    _SHARED: [dict],
+    "metrics_bytes": int,
+    "metrics_digest": str | None,
+    "digests": {str: str},
+}
 
 
 @dataclass(frozen=True)
@@ -51,10 +95,12 @@ def read_index(directory: Path) -> dict[str, IndexedRun]:
     """Return the runs of an ablation that have ended, by name; RunError if a file is damaged."""
     path = directory / INDEX
     try:
-        runs = [IndexedRun(**run) for run in documents.read(path)["runs"]]
+        document = documents.read(path)
+        documents.check(document, _INDEX_SHAPE, path)
+        runs = [IndexedRun(**run) for run in document["runs"]]
     except FileNotFoundError:
         runs = _with_own_folders(directory)
-    except (KeyError, TypeError) as error:
+    except TypeError as error:
         raise RunError(f"{path} is damaged: {error}") from error
     return {run.name: run for run in runs}
 
@@ -149,6 +195,9 @@ def read_summary(directory: Path, name: str = SUMMARY) -> dict[str, Any]:
         summary = parsed(content)
         if not isinstance(summary, dict) or not {"variants", "trials"} & set(summary):
             raise ValueError("it is no summary")
+        for key, shape in _SUMMARY_SHAPES.items():
+            if key in summary and (problem := documents.misfit(summary[key], shape, key)):
+                raise ValueError(problem)
     except ValueError as error:
         raise RunError(
             f"{path} is damaged: {error}; `dlx resume {directory}` writes it anew"
@@ -163,10 +212,16 @@ def cohort_folder(directory: Path, number: int) -> Path:
 
 def read_cohort(folder: Path) -> dict[str, Any] | None:
     """Return cohort.json; None if no run of the cohort has ended, RunError if it is damaged."""
+    path = folder / COHORT
     try:
-        return documents.read(folder / COHORT)
+        cohort = documents.read(path)
     except FileNotFoundError:
         return None
+    documents.check(cohort, _COHORT_SHAPE, path)
+    for run in cohort["runs"]:
+        if not 0 <= run[_SHARED] < len(cohort[_SHARED]):
+            raise RunError(f"{path} is damaged: run {run['number']} shares {run[_SHARED]}")
+    return cohort
 
 
 def read_cohort_file(folder: Path, cohort: Mapping[str, Any], name: str) -> bytes:

@@ -68,6 +68,31 @@ def decode(content: bytes, path: Path) -> dict[str, Any]:
     return fields
 
 
+def misfit(value: Any, shape: Any, name: str = "content") -> str | None:
+    """Return what of a value is of another shape, or None.
+
+    A shape is a type, or several; a list of the shape of all its entries; or a mapping with the
+    shape of each key, of which `str` stands for all.
+    """
+    if isinstance(shape, list) and isinstance(value, list):
+        parts = [(entry, shape[0], f"{name}[{place}]") for place, entry in enumerate(value)]
+    elif isinstance(shape, Mapping) and isinstance(value, Mapping):
+        keys = value if str in shape else shape
+        parts = [(value.get(key), shape.get(str, shape.get(key)), f"{name}.{key}") for key in keys]
+    elif isinstance(shape, Mapping | list) or not isinstance(value, shape):
+        return f"its {name} is {value!r}"
+    else:
+        return None
+    return next(filter(None, (misfit(*part) for part in parts)), None)
+
+
+def check(document: Mapping[str, Any], shape: Mapping[str, Any], path: Path) -> None:
+    """Raise a RunError if fields of a document that was read are missing, or of another shape."""
+    for key, inner in shape.items():
+        if problem := misfit(document.get(key), inner, key):
+            raise RunError(f"{path} is damaged: {problem}")
+
+
 def _canonical(fields: Mapping[str, Any]) -> bytes:
     text = json.dumps(
         fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False

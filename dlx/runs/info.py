@@ -10,6 +10,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
+from dlx.runs.documents import misfit
+
 KINDS = ("run", "ablation", "search")
 MOST = 2**64 - 1  # that an integer may be, or its opposite
 STATUSES = ("running", "completed", "stopped_early", "interrupted", "diverged", "failed")
@@ -25,6 +27,12 @@ _TYPES: dict[str, type | UnionType] = {
     "seconds": float | int | None,
     "steps": int | None,
     "epochs": float | int | None,
+    "examples": float | int | None,
+    "pretraining_steps": float | int | None,
+    "pretraining_examples": float | int | None,
+    "reason": str | None,
+    "ended": str | None,
+    "threads": int | None,
     "parameters": int | None,
     "weights": str | None,
     "data_fingerprint": str | None,
@@ -35,6 +43,7 @@ _TYPES: dict[str, type | UnionType] = {
     "table": bool | None,
     "plugins": list | None,
     "digests": dict | None,
+    "registered": dict | None,
     "metrics": dict | None,
     "baseline": dict | None,
     "resumed": list | None,
@@ -171,6 +180,14 @@ def damage(info: object) -> str | None:
         return f"its plugins are {info['plugins']!r}"
     if not all(map(_are_digests, (info.get("digests") or {}).values())):
         return f"its digests are {info['digests']!r}"
+    kept = info.get("registered")
+    if kept and misfit(kept, {"plan": dict, "time": str, "sha256": str}):
+        return f"its registered is {kept!r}"
+    counts = (info.get("task") or {}).get("class_counts") or []
+    if misfit(counts, [int]):
+        return f"its task has the class counts {counts!r}"
+    if misfit(info.get("rows") or {}, {str: {"n": int, "digest": str}}):
+        return f"its rows are {info['rows']!r}"
     for field in ("metrics", "baseline"):
         if not all(map(_are_numbers, (info.get(field) or {}).values())):
             return f"its {field} are {info[field]!r}"

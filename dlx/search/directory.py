@@ -17,6 +17,31 @@ from dlx.runs.files import exists
 from dlx.search.trials import Trial
 
 CONFIG, PLAN = "search.yaml", "plan.json"
+_NUMBER = float | int | None
+_SHAPE = {
+    "batches": [
+        [
+            {
+                "number": int,
+                "batch": int,
+                "settings": dict,
+                "parameters": dict,
+                "state": str | None,
+                "values": [_NUMBER],
+                "violations": {str: _NUMBER},
+                "same_as": int | None,
+                "measured": {str: _NUMBER},
+                "rungs": {str: [_NUMBER]},
+                "steps": int,
+                "reason": str,
+            }
+        ]
+    ],
+    "told": int,
+    "journal": dict | None,
+    "cohorts": int,
+    "runs": int,
+}
 
 
 @dataclass
@@ -79,6 +104,7 @@ class Progress:
                 )
             return cls()
         document = documents.decode(run.read_file(PLAN), directory / PLAN)
+        documents.check(document, _SHAPE, directory / PLAN)
         try:
             batches = [[Trial.of(trial) for trial in batch] for batch in document["batches"]]
             known = {k: document[k] for k in ("told", "journal", "cohorts", "runs", "judged")}

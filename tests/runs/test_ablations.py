@@ -16,6 +16,7 @@ from dlx.runs.ablations import (
     read_cohort,
     read_cohort_file,
     read_index,
+    read_summary,
     write_index,
 )
 from dlx.tracking.evaluations import Record
@@ -96,6 +97,16 @@ def test_a_cohort_that_is_damaged_is_named(ablation: Path) -> None:
     document["runs"][1]["fields"]["status"] = "gone"
     documents.write(path, {k: v for k, v in document.items() if k != "digest"})
     with pytest.raises(RunError, match=r"cohort\.json is damaged: run 2: its status is 'gone'"):
+        infos(ablation, runs)
+    document = json.loads(content)
+    del document["digest"]
+    for name, value in (("runs", {}), ("shared", [3]), ("digests", {"rows.safetensors": 1})):
+        documents.write(path, document | {name: value})
+        with pytest.raises(RunError, match=rf"cohort\.json is damaged: its {name}"):
+            infos(ablation, runs)
+    document["runs"][0]["shared"] = 9
+    documents.write(path, document)
+    with pytest.raises(RunError, match=r"cohort\.json is damaged: run 1 shares 9"):
         infos(ablation, runs)
     path.unlink()
     assert read_cohort(path.parent) is None
@@ -223,3 +234,18 @@ def test_without_their_plan_they_cannot_be_numbered(plan: str | None, tmp_path: 
         (tmp_path / "plan.json").write_text(plan)
     with pytest.raises(RunError, match=r"plan\.json is (missing; put it back|damaged)"):
         read_index(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        {"variants": [{"name": "a", "metrics": {"dev": {"accuracy": "12"}}}]},
+        {"variants": {}},
+        {"trials": [{"number": "1"}]},
+    ],
+)
+def test_a_summary_of_another_shape_is_damaged(summary: dict[str, Any], ablation: Path) -> None:
+    content = json.dumps(summary).encode()
+    RunDirectory(ablation).write_files({"summary.json": content})
+    with pytest.raises(RunError, match=r"summary\.json is damaged: its (variants|trials).* is"):
+        read_summary(ablation)

@@ -200,3 +200,26 @@ def test_what_is_not_there_and_what_cannot_be_read(tmp_path: Path) -> None:
         documents.read(tmp_path)
     with pytest.raises(StorageError, match="the directory does not exist"):
         documents.write(tmp_path / "nowhere" / "run.json", FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        ({"runs": [{"name": "a", "means": {"dev": 1.5}}]}, None),
+        ({"runs": []}, None),
+        ({}, "its runs is None"),
+        ({"runs": {"name": "a"}}, "its runs is {'name': 'a'}"),
+        ({"runs": ["a"]}, r"its runs\[0\] is 'a'"),
+        ({"runs": [{"means": {}}]}, r"its runs\[0\].name is None"),
+        ({"runs": [{"name": "a", "means": {"dev": "1"}}]}, r"its runs\[0\].means.dev is '1'"),
+    ],
+)
+def test_a_field_of_another_shape_is_named(
+    document: dict[str, Any], problem: str | None, tmp_path: Path
+) -> None:
+    shape = {"runs": [{"name": str, "means": {str: float | int}}]}
+    if problem is None:
+        documents.check(document, shape, tmp_path / "a.json")
+        return
+    with pytest.raises(RunError, match=rf"a\.json is damaged: {problem}"):
+        documents.check(document, shape, tmp_path / "a.json")
