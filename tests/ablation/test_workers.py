@@ -113,7 +113,8 @@ def test_a_script_that_asks_for_its_name_can_be_read_again(
     text: str, repeats: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "script.py").write_text(text)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script.py"))
+    file = str(tmp_path / "script.py")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", file, raising=False)
     assert repeat_script() is repeats
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
     assert not repeat_script()
