@@ -89,7 +89,7 @@ def test_an_ablation_s_baseline_comes_first(tmp_path: Path) -> None:
     ablation = make_ablation(tmp_path, "rates", [row(rate) for rate in (0.1, 0.3, 0.5)])
     summary = {
         "baseline": "lr=0.3",
-        "variants": [{"name": f"lr={rate}"} for rate in (0.5, 0.3, 0.1)],
+        "variants": [{"name": f"lr={rate}", "metrics": {}} for rate in (0.5, 0.3, 0.1)],
     }
     (ablation.path / "summary.json").write_text(json.dumps(summary))
     assert list(grouped(gather(["rates"], tmp_path))) == ["lr=0.3", "lr=0.5", "lr=0.1"]

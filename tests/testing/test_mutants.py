@@ -213,7 +213,12 @@ LABELS = np.arange(20) % 2
         (lambda: np.zeros((20, 2)), LABELS, ("a", "b"), "inputs are float64; return float32 or"),
         (lambda: [[0.0]], LABELS, ("a", "b"), "its inputs are a list; return a numpy array"),
         (lambda: np.zeros((20, 2), "f4"), LABELS, None, r"numbers to predict are \(N, T\) float32"),
-        (lambda: np.zeros((20, 2), "f4"), LABELS, ("a",), "label 1 is out of range|has 1 class"),
+        (
+            lambda: np.zeros((20, 2), "f4"),
+            LABELS,
+            ("a",),
+            "label 1 is out of range|has too few classes",
+        ),
         (
             lambda: np.random.randn(20, 2).astype("f4"),
             LABELS,
