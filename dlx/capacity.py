@@ -16,7 +16,6 @@ _CURE = "raise the limit on the process (ulimit -v)"
 # Of the group of processes that this one belongs to, in a container.
 _GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
-
 _BOUNDLESS = 2**63  # where the system does not tell (Windows)
 
 

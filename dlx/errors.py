@@ -223,6 +223,12 @@ def of_plugin(error: BaseException) -> str | None:
     return place and f"plug-in {place}"
 
 
+def told(error: DlxError) -> str:
+    """Return what a user's error says, with the line of the plug-in that raised it, if one did."""
+    text = str(error)
+    return text if "plug-in " in text else of_plugin(error) or text
+
+
 def _innermost(error: BaseException, counts: Callable[[FrameType], bool]) -> str | None:
     *_, last = (None, *(own for own in traceback.walk_tb(error.__traceback__) if counts(own[0])))
     if last is None:

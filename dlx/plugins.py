@@ -13,7 +13,6 @@ import builtins
 import contextlib
 import hashlib
 import inspect
-import os
 import shlex
 import sys
 import types
@@ -36,6 +35,7 @@ from dlx.errors import (
     unreadable,
 )
 from dlx.plugin_results import check_signatures, is_of_signal, judged, place
+from dlx.texts import expanded
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def load(path: Path | str) -> Plugin:
             YAML cannot give, or it has changed since it was loaded; the message names file and line
     """
     given = Path(path)
-    file = Path(os.path.expanduser(given)).resolve()  # noqa: PTH111 - as in dlx.config.merge
+    file = expanded(str(given)).resolve()
     try:
         refuse_special(file)
         content = file.read_bytes()

@@ -1,6 +1,8 @@
 """Texts of a user's where they could be more than texts: on a terminal, in a table, on disk."""
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
@@ -15,10 +17,9 @@ _FORMULA = re.compile(r"[\x00-\x20\s\u200b-\u200f\u2060\ufeff]*[=+\-@\t\r\uff0b\
 # A number, in whatever country it is written: no formula.
 _NUMBER = re.compile(r"\s*[+\-]?[\d.,' \u00a0\u202f]*\d[.,]?(?:[eE][+\-]?\d+)?\s*%?\s*")
 
-# Not all readers of Markdown take a \\ before these for an escape.
 _MARKDOWN = {
     **{sign: f"\\{sign}" for sign in r"\`*_|[]#"},
-    **{sign: f"&#{ord(sign)};" for sign in "$~"},
+    **{sign: f"&#{ord(sign)};" for sign in "$~"},  # which not all readers take a \\ before
     "&": "&amp;",
     "<": "&lt;",
 }
@@ -83,6 +84,11 @@ def cell(value: Any) -> Any:
 
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
+
+
+def expanded(path: str) -> Path:
+    """Return a path that may begin with a home folder: ~ or ~user, if there is such a user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises if there is none
 
 
 LATEST = "latest"

@@ -14,7 +14,7 @@ from dlx.ablation.ledger import Ledger
 from dlx.ablation.loading import result_of
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun
 from dlx.ablation.results import RunResult
-from dlx.errors import DlxError, StorageError, is_out_of_memory, of_disk, of_plugin, said
+from dlx.errors import DlxError, StorageError, is_out_of_memory, of_disk, of_plugin, said, told
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import cohort_folder
 from dlx.tracking.evaluations import Evaluation
@@ -181,10 +181,9 @@ def train_cohorts(work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger) 
 
 def reason_of(error: BaseException) -> str:
     """Return an error in words: a user's error as it is, any other with its place."""
-    blamed = of_plugin(error)
     if isinstance(error, DlxError):
-        text = str(error)
-        return blamed if blamed and "plug-in " not in text else text
+        return told(error)
+    blamed = of_plugin(error)
     if is_out_of_memory(error):
         return f"{OUT_OF_MEMORY} ({blamed or said(error)})"
     if blamed:

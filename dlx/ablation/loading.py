@@ -95,7 +95,7 @@ def _judgements(folder: Path) -> dict[int, dict[str, Judgement]]:
         return {}
     tensors = weights.load(read_cohort_file(folder, cohort, ROWS), folder / ROWS)[0]
     by_row = {run["row"]: run for run in cohort["runs"]}
-    found: dict[int, dict[str, Judgement]] = {}
+    judgements: dict[int, dict[str, Judgement]] = {}
     try:
         for key, values in tensors.items():
             row, _, metric = key.partition("/")
@@ -105,12 +105,12 @@ def _judgements(folder: Path) -> dict[int, dict[str, Judgement]]:
             rows = tensors[f"rows/{run['shared']}/{split}"].numpy().astype(np.int64)
             num_train = cohort["shared"][run["shared"]]["rows"]["train"]["n"]
             judgement = Judgement(rows, values.numpy().astype(np.float64), num_train)
-            found.setdefault(run["number"], {})[metric] = judgement
+            judgements.setdefault(run["number"], {})[metric] = judgement
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(
             f"{folder / ROWS} and cohort.json do not fit: {error}; put them back"
         ) from None
-    return found
+    return judgements
 
 
 def _curves_of_cohort(folder: Path) -> dict[str, Curve]:

@@ -52,11 +52,6 @@ class Progress:
 
 Show = Callable[[Progress], None]
 
-_IN_ONE_PROCESS = (
-    "one process trained all: further ones would have run this script again; for several, write "
-    "what trains below `if __name__ == '__main__':`"
-)
-
 
 class NotShown(BaseException):
     """An error of what shows progress: it ends the training, and is no cohort's own."""
@@ -122,11 +117,6 @@ def train(
         work = Work(plan, run.path, circumstances, observer.hear, stop, inexact, leaving)
         # It may have been planned for more, by another machine or for a cluster.
         count = jobs or min(plan.jobs, os.cpu_count() or 1)
-        device = resolve_device(plan.config.train.device)
-        fresh = count > 1 and workers.are_fresh(run.path, pending, count, device)
-        if cluster is None and fresh and workers.repeat_script():
-            count = 1
-            ended.report.remarks.append(_IN_ONE_PROCESS)
         if cluster is not None:
             report = clusters.train_cohorts(work, pending, ledger, cluster)
         elif count == 1 or len(pending) < 2:

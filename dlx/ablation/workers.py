@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from dlx.ablation import execution
 from dlx.ablation.directory import read_plan
 from dlx.ablation.dispatch import Crew, News, dispatch, throttled, trained
 from dlx.ablation.execution import Report, Work
@@ -51,23 +52,35 @@ class _Worker:
     cohort: PlannedCohort | None = None
 
 
+_IN_ONE_PROCESS = (
+    "one process trained all: further ones would have run this script again; for several, write "
+    "what trains below `if __name__ == '__main__':`"
+)
+
+
 def train_cohorts(
     work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger, count: int, prepare: Prepare
 ) -> Report:
     """Train cohorts in `count` processes; see `dlx.ablation.execution.train_cohorts`.
 
-    The plan has been written to the ablation's directory.
+    The plan has been written to the ablation's directory. Where fresh processes would run the
+    user's script again, this one trains all.
     """
-    return dispatch(work, cohorts, ledger, _Processes(work, cohorts, count, prepare))
+    device = resolve_device(work.plan.config.train.device)
+    # A cohort that was stopped goes on with the threads that it had.
+    fresh = has_begun(work.directory, cohorts) or not are_copies(count, device)
+    if fresh and repeats_script():
+        report = execution.train_cohorts(work, cohorts, ledger)
+        report.remarks.append(_IN_ONE_PROCESS)
+        return report
+    crew = _Processes(work, device, count, prepare, fresh=fresh)
+    return dispatch(work, cohorts, ledger, crew)
 
 
 class _Processes(Crew):
     def __init__(
-        self, work: Work, cohorts: Sequence[PlannedCohort], count: int, prepare: Prepare
+        self, work: Work, device: torch.device, count: int, prepare: Prepare, *, fresh: bool
     ) -> None:
-        device = resolve_device(work.plan.config.train.device)
-        # A cohort that was stopped goes on with the threads that it had.
-        fresh = are_fresh(work.directory, cohorts, count, device)
         self._work = work
         self._threads = max(torch.get_num_threads() // count, 1)
         self._order: Order = lambda: (work.plan, work.circumstances, work.leaving)
@@ -161,14 +174,7 @@ def _given(thing: str, cure: str) -> Iterator[None]:
         raise StorageError(words) from error
 
 
-def are_fresh(
-    directory: Path, cohorts: Sequence[PlannedCohort], count: int, device: torch.device
-) -> bool:
-    """Say whether so many workers that train cohorts are fresh processes."""
-    return has_begun(directory, cohorts) or not are_copies(count, device)
-
-
-def repeat_script() -> bool:
+def repeats_script() -> bool:
     """Say whether a fresh process would run the script of this one again, and train once more.
 
     Python lets it read the script anew, as `__mp_main__`; one that is written for that asks for

@@ -51,6 +51,7 @@ from dlx.errors import (
     is_out_of_memory,
     of_plugin,
     said,
+    told,
 )
 from dlx.stopping import end, interruptible, numbers, watched
 
@@ -136,12 +137,12 @@ def _dlx(
     functions.allow_code(allow_code)
     texts.raw_csv(raw_csv)
     is_own_process = context.obj
-    looks_up = context.invoked_subcommand in _LOOK_UPS
-    if is_own_process and looks_up and not (plugin or allow_code):
-        leave_out_torch()
-    if is_own_process and not looks_up:
-        _check_folder()
     if is_own_process:
+        looks_up = context.invoked_subcommand in _LOOK_UPS
+        if looks_up and not (plugin or allow_code):
+            leave_out_torch()
+        if not looks_up:
+            _check_folder()
         check_addresses(needs_torch=not looks_up and context.invoked_subcommand != "init")
     for file in plugin or []:
         from dlx import plugins
@@ -312,12 +313,9 @@ def _remarks() -> Iterator[None]:
 
 
 def _fail(error: DlxError) -> int:
-    text, cause = str(error), error.__cause__
-    if "plug-in " not in text:
-        if (blamed := of_plugin(error)) is not None:
-            text = blamed
-        elif cause is not None and (blamed := of_plugin(cause)) is not None:
-            text += f"; raised in {blamed}"
+    text, cause = told(error), error.__cause__
+    if "plug-in " not in text and cause is not None and (blamed := of_plugin(cause)) is not None:
+        text += f"; raised in {blamed}"
     complain(text)
     return error.exit_code
 

@@ -4,7 +4,6 @@ Paths in a config are relative to the file that they are written in.
 """
 
 import errno
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from dlx.config.nodes import Node, read_file, read_value
 from dlx.config.schema import RunConfig
 from dlx.config.words import shown
 from dlx.errors import ConfigError
+from dlx.texts import expanded
 
 _LONGEST_CHAIN = 20  # of files that extend each other
 _LONGEST_PLACE = 80  # signs of an option in a message
@@ -70,7 +70,7 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
     if not isinstance(extends.value, str):
         problems.append(f"{extends.where}: extends: received {extends.plain()!r}; name one file")
         return resolve_paths(root, folder)
-    path = expanded(folder, extends.value)
+    path = folder / expanded(extends.value)
     try:
         path.stat()
     except OSError as error:  # of all but a circle of links the reading tells
@@ -153,11 +153,6 @@ def _resolve_at(node: Node, path: Sequence[str], annotation: Any) -> Node:
     return replace(node, value={**node.value, path[0]: own})
 
 
-def expanded(folder: Path, text: str) -> Path:
-    """Return a path as a config writes it, relative to a folder or to a home folder (~)."""
-    return folder / os.path.expanduser(text)  # noqa: PTH111 - Path's own raises where there is none
-
-
 def resolve_paths(node: Node, folder: Path, annotation: Any = RunConfig) -> Node:
     """Return a config whose `Path` options are absolute; relative ones start from a folder."""
     if annotation is None:
@@ -174,7 +169,7 @@ def resolve_paths(node: Node, folder: Path, annotation: Any = RunConfig) -> Node
         return replace(node, value=[resolve_paths(inner, folder, below) for inner in node.value])
     is_path = any(branch.base is Path for branch in branches(annotation))
     if is_path and isinstance(node.value, str) and node.value not in literals(annotation):
-        return replace(node, value=str(expanded(folder, node.value).absolute()))
+        return replace(node, value=str((folder / expanded(node.value)).absolute()))
     return node
 
 

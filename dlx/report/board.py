@@ -219,7 +219,7 @@ def _read(ablation: Path) -> tuple[dict[str, Any], dict[str, str]]:
     except FileNotFoundError as error:
         raise RunError(
             f"--top: {ablation} has no summary.json, since it has not ended; "
-            f"`dlx resume {ablation}` continues it"
+            f"{RunDirectory(ablation).how_it_goes_on()}"
         ) from error
     runs = [run for run in read_index(ablation).values() if run.phase == "comparison"]
     return summary, {run.variant: run.name.rpartition("/")[0] for run in runs}

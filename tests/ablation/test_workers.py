@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from dlx.ablation.workers import repeat_script
+from dlx.ablation.workers import repeats_script
 from dlx.cli import main
 from dlx.errors import FEW_FILES, FEW_PROCESSES
 from tests.guarded import RUNS
@@ -115,6 +115,6 @@ def test_a_script_that_asks_for_its_name_can_be_read_again(
     (tmp_path / "script.py").write_text(text)
     file = str(tmp_path / "script.py")
     monkeypatch.setattr(sys.modules["__main__"], "__file__", file, raising=False)
-    assert repeat_script() is repeats
+    assert repeats_script() is repeats
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
-    assert not repeat_script()
+    assert not repeats_script()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command, environment, only_run
+from tests.cli.conftest import Command, Ended, environment, only_run
 from tests.guarded import COMMANDS, DOCUMENTS, RUNS
 from tests.shown_files import write_example
 
@@ -133,10 +133,14 @@ def test_what_has_an_exit_code_of_its_own_names_the_plugin_too(
         f'@dlx.register("activation")\ndef f(z):\n    """F."""\n    raise {error}\n'
     )
     asked = ["train", "xor", "model={hidden: [2], activation: f}", "train.steps=1", "-q"]
-    ended = dlx("--plugin", "own.py", *asked)
+    assert_told(dlx("--plugin", "own.py", *asked), code, said.replace("FILE", re.escape(str(path))))
+
+
+def assert_told(ended: Ended, code: int, said: str) -> None:
+    """Check an exit code, and that the one line on stderr says so."""
     assert ended.code == code
     [line] = ended.err.splitlines()
-    assert re.match(f"error: {said.replace('FILE', re.escape(str(path)))}", line), line
+    assert re.match(f"error: {said}", line), line
 
 
 @pytest.mark.usefixtures("forgotten")
@@ -158,9 +162,7 @@ def test_what_an_optimizer_of_a_plugin_raises_in_a_step_is_named(
         '    return Rule(update, {"lr": lr})\n'
     )
     ended = dlx("--plugin", "own.py", "train", "xor", "optimizer=own", "train.steps=1", "-q")
-    assert ended.code == code
-    [line] = ended.err.splitlines()
-    assert re.match(f"error: {said.replace('FILE', re.escape(f'{path}:7'))}", line), line
+    assert_told(ended, code, said.replace("FILE", re.escape(f"{path}:7")))
 
 
 @pytest.mark.usefixtures("forgotten")
