@@ -16,7 +16,7 @@ from dlx.ablation.statistics.paired_shares import mcnemar
 from dlx.ablation.statistics.power import found_difference, seeds_to_find
 from dlx.ablation.statistics.verdicts import ALPHA, FEWEST_VARYING, fewest_pairs
 from dlx.ablation.variances import Variances
-from dlx.ablation.variants import distance_from_base
+from dlx.ablation.variants import distances_from_base
 from dlx.nn.metrics import scale_of
 
 FEWEST_ROWS = 6
@@ -52,7 +52,7 @@ def prospects(plan: Plan, variances: Variances | None) -> dict[str, Any]:
         "looks": list(plan.looks),
         "folds": plan.section.folds,
         "baseline": plan.baseline,
-        "baseline_differs": distance_from_base(baseline, plan.config),
+        "baseline_differs": distances_from_base([baseline], plan.config)[0],
         "comparisons": num_tests,
         "fewest_seeds": fewest,
         "smallest_p": _smallest_p(plan, units, num_tests),

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +75,20 @@ def expand(config: RunConfig) -> list[Resolved]:
         variants.append(Resolved(name, settings, resolved))
     if problems:
         raise ConfigError("\n".join(problems))
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
-        raise ConfigError(f"ablation.vary: two variants are called {twice!r}; remove or rename one")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise ConfigError(f"ablation.vary: two variants are called {name!r}; remove or rename one")
     return variants
+
+
+def check(config: RunConfig) -> None:
+    """Check the variants of a config whose ablation names some, as far as it goes without data.
+
+    Raises:
+        ConfigError: settings of a variant are wrong, or the baseline is none
+    """
+    if config.ablation is not None and config.ablation.vary:
+        find_baseline(expand(config), config)
 
 
 def refuse_many(problems: Collection[str]) -> None:
@@ -108,7 +119,8 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
     wanted = _section(config).baseline
     names = [variant.name for variant in variants]
     if wanted is None:
-        return min(variants, key=lambda variant: distance_from_base(variant, config)).name
+        distances = distances_from_base(variants, config)
+        return names[distances.index(min(distances))]
     if isinstance(wanted, str):
         if wanted not in names:
             raise ConfigError(
@@ -124,10 +136,11 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
     return fitting[0]
 
 
-def distance_from_base(variant: Resolved, config: RunConfig) -> int:
-    """Return in how many values a variant differs from the base config."""
-    own, base = flat(to_plain(variant.config)), flat(to_plain(_base_of(config)))
-    return sum(own.get(key) != base.get(key) for key in {*own, *base})
+def distances_from_base(variants: Iterable[Resolved], config: RunConfig) -> list[int]:
+    """Return for each variant in how many values it differs from the base config."""
+    base = flat(to_plain(_base_of(config)))
+    flats = (flat(to_plain(variant.config)) for variant in variants)
+    return [sum(own.get(key) != base.get(key) for key in {*own, *base}) for own in flats]
 
 
 def _fits(condition: Mapping[str, Any], settings: Mapping[str, Any], plain: Any) -> bool:

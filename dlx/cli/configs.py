@@ -124,16 +124,24 @@ def _write(files: dict[Path, bytes]) -> None:
 def validate(config: Config, overrides: Changes = None, as_json: Json = False) -> None:
     """Check a config, and list everything that is wrong with it.
 
+    The variants of its ablation and the space of its search are checked too, but no data are read:
+    `dlx train`, `ablate` and `search` with --dry-run do so.
+
     \b
     Example:
       dlx config validate configs/mnist.yaml optimizer.lr=0.01
     """
     from dlx import api
+    from dlx.ablation import variants
     from dlx.config.shipped import locate
     from dlx.data.pipeline import require_code
+    from dlx.search import space
 
     path = locate(config)
-    require_code(api.read_config(path, overrides or []).data)
+    resolved = api.read_config(path, overrides or [])
+    variants.check(resolved)
+    space.check(resolved)
+    require_code(resolved.data)
     emit_json({"config": str(path), "valid": True}) if as_json else emit(f"{path}: valid")
 
 

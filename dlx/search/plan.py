@@ -4,11 +4,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from dlx.ablation import planning, workers
 from dlx.ablation.plan import Plan, PlannedRun
@@ -17,10 +14,10 @@ from dlx.cohort import Cohort
 from dlx.config import load as config_files
 from dlx.config.dump import to_plain
 from dlx.config.schema import COMPARING, AblationConfig, RunConfig, SearchConfig
-from dlx.errors import ConfigError, DataError, did_you_mean
+from dlx.errors import ConfigError, did_you_mean
 from dlx.nn.metrics import is_rising, tag
 from dlx.search.pruning import Pruner, pruner
-from dlx.search.space import Dimension, dimensions, num_points
+from dlx.search.space import Dimension, check_points, dimensions, num_points
 from dlx.search.trials import Trial
 from dlx.training.job import Job, refuse_watched_dev
 from dlx.training.transfer import split_of_source
@@ -32,9 +29,6 @@ _FIRST_JUDGE_SEED = 2_000_000  # far from the seeds of trials
 _BATCHES = 5
 _BATCH_SIZES = (5, 50)
 _BOUND = re.compile(r"(\S+?) *(<=|>=|<|>) *(\S+)")
-_OF_INPUTS = ("standardize", "scale", "augment", "bagging")  # keys of data that keep its rows
-_TRIED = 40  # points of a space that are checked before it is searched
-_MOST_TRIED = 250  # values of a key that are
 
 
 @dataclass(frozen=True)
@@ -252,9 +246,6 @@ def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> SearchPl
     section = config.search or SearchConfig()
     config = config.model_copy(update={"search": section, "ablation": None})
     space = dimensions(section.space)
-    for own in space:
-        if own.key == "data" or own.key.startswith("data."):
-            _refuse_data(own.key)
     base = _with_judge_rows(config, section)
     compared = config.model_copy(update={"ablation": AblationConfig(seeds=section.seeds)})
     data = Plan(compared, [Resolved(DEFAULT, {}, base)], DEFAULT, "", [0], [], data_dir)
@@ -274,7 +265,7 @@ def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> SearchPl
     )
     _check_kinds(plan)
     _check_names(plan, data)
-    _check_space(plan)
+    check_points(space, plan.job)
     planning.check(
         verdict := plan.plan(
             [
@@ -293,15 +284,6 @@ def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> SearchPl
         verdict.runs("comparison"),
     )
     return plan
-
-
-def _refuse_data(key: str) -> None:
-    if key.split(".")[:2][-1] in _OF_INPUTS:
-        return
-    raise ConfigError(
-        f"search.space.{key}: trials on different rows do not compare; of data only "
-        f"{', '.join(_OF_INPUTS)} may be searched, and dlx ablate compares choices of data"
-    )
 
 
 def _with_judge_rows(config: RunConfig, section: SearchConfig) -> RunConfig:
@@ -374,56 +356,3 @@ def _check_names(plan: SearchPlan, data: Plan) -> None:
                 f"{key}: received {name}{did_you_mean(name, allowed)} (allowed: "
                 f"{', '.join(allowed)})"
             )
-
-
-def _check_space(plan: SearchPlan) -> None:
-    """Check that some point of the space can be trained, with every value of every list.
-
-    Raises:
-        ConfigError: no point, or no point with one of the values, can be trained
-    """
-    generator = np.random.default_rng(0)
-    why: dict[tuple[str, str], str] = {}
-    worked: set[tuple[str, str]] = set()
-    data_problem = None
-    for settings in _points(plan.space, generator):
-        pairs = {(key, repr(value)) for key, value in settings.items()}
-        if pairs <= worked:
-            continue
-        try:
-            plan.job(settings)
-        except DataError as error:
-            data_problem = error
-            why |= {pair: str(error) for pair in pairs if pair not in why}
-        except ConfigError as error:
-            first = str(error).split("\n")[0]
-            why |= {pair: first for pair in pairs if pair not in why}
-        else:
-            worked |= pairs
-    lost = [pair for pair in why if pair not in worked]
-    if not worked and data_problem is not None:
-        raise data_problem
-    if lost:
-        raise ConfigError(
-            "\n".join(
-                dict.fromkeys(
-                    f"search.space.{key}: {value} cannot be trained: {why[key, value]}"
-                    for key, value in (lost if worked else lost[:1])
-                )
-            )
-        )
-
-
-def _points(space: Sequence[Dimension], generator: np.random.Generator) -> list[dict[str, Any]]:
-    """Return points that have both ends of a range and, several times, values of each list."""
-    samples = {own.key: own.samples for own in space}
-    most = min(max(map(len, samples.values())), _MOST_TRIED)
-    rounds = max(-(-_TRIED // most), 2)
-    points = []
-    for _ in range(rounds):
-        orders = {key: generator.permutation(len(values)) for key, values in samples.items()}
-        for place in range(most):
-            points.append(
-                {key: values[orders[key][place % len(values)]] for key, values in samples.items()}
-            )
-    return list(islice(points, 4 * max(_TRIED, most)))

@@ -3,13 +3,18 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlx.ablation import vary
-from dlx.config.schema import ENDS
-from dlx.errors import ConfigError
+from dlx.ablation.variants import in_order
+from dlx.config.load import assign
+from dlx.config.schema import COMPARING, ENDS, RunConfig
+from dlx.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -18,6 +23,9 @@ _RANGE = re.compile(rf"{ENDS}(?: (log|linear)( [1-9][0-9]*)?)?")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _DIGITS = 6  # of a number between the ends of a range: more would tell nothing
 MOST_POINTS = 100_000  # of a grid
+_OF_INPUTS = ("standardize", "scale", "augment", "bagging")  # keys of data that keep its rows
+_TRIED = 40  # points of a space that are checked before it is searched
+_MOST_TRIED = 250  # values of a key that are
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ def dimensions(space: Mapping[str, Sequence[Any] | str]) -> list[Dimension]:
     """Return the keys of a space with their values.
 
     Raises:
-        ConfigError: there is no key, a key is the seed or its parts overlap, or a range is none
+        ConfigError: there is no key, a key is the seed or chooses rows, or a range is none
     """
     if not space:
         raise ConfigError(
@@ -86,7 +94,19 @@ def dimensions(space: Mapping[str, Sequence[Any] | str]) -> list[Dimension]:
             "search.space.seed: a seed is luck, which cannot be chosen; search.seeds says over how "
             "many a trial is averaged"
         )
+    for key in space:
+        if key == "data" or key.startswith("data."):
+            _refuse_data(key)
     return [_dimension(key, values) for key, values in space.items()]
+
+
+def _refuse_data(key: str) -> None:
+    if key.split(".")[:2][-1] in _OF_INPUTS:
+        return
+    raise ConfigError(
+        f"search.space.{key}: trials on different rows do not compare; of data only "
+        f"{', '.join(_OF_INPUTS)} may be searched, and dlx ablate compares choices of data"
+    )
 
 
 def _dimension(key: str, values: Sequence[Any] | str) -> Dimension:
@@ -155,3 +175,72 @@ def grid_values(dimension: Dimension) -> list[Any]:
     if dimension.values is not None:
         return [dimension.parameter(value) for value in dimension.values]
     return list(range(int(dimension.low), int(dimension.high) + 1))
+
+
+def check(config: RunConfig) -> None:
+    """Check the space of a config whose search names one, as far as it goes without data.
+
+    Raises:
+        ConfigError: a key or its values cannot be used
+    """
+    if config.search is not None and config.search.space:
+        base = config.model_copy(update=dict.fromkeys(COMPARING))
+        check_points(dimensions(config.search.space), lambda own: assign(base, in_order(own)))
+
+
+def check_points(space: Sequence[Dimension], prepare: Callable[[dict[str, Any]], object]) -> None:
+    """Check that some point of the space can be trained, with every value of every list.
+
+    Args:
+        space: the keys and their values
+        prepare: takes a point's value of each key; ConfigError or DataError where it cannot be
+            trained
+
+    Raises:
+        ConfigError: no point, or no point with one of the values, can be trained
+    """
+    generator = np.random.default_rng(0)
+    why: dict[tuple[str, str], str] = {}
+    worked: set[tuple[str, str]] = set()
+    data_problem = None
+    for settings in _points(space, generator):
+        pairs = {(key, repr(value)) for key, value in settings.items()}
+        if pairs <= worked:
+            continue
+        try:
+            prepare(settings)
+        except DataError as error:
+            data_problem = error
+            why |= {pair: str(error) for pair in pairs if pair not in why}
+        except ConfigError as error:
+            first = str(error).split("\n")[0]
+            why |= {pair: first for pair in pairs if pair not in why}
+        else:
+            worked |= pairs
+    lost = [pair for pair in why if pair not in worked]
+    if not worked and data_problem is not None:
+        raise data_problem
+    if lost:
+        raise ConfigError(
+            "\n".join(
+                dict.fromkeys(
+                    f"search.space.{key}: {value} cannot be trained: {why[key, value]}"
+                    for key, value in (lost if worked else lost[:1])
+                )
+            )
+        )
+
+
+def _points(space: Sequence[Dimension], generator: np.random.Generator) -> list[dict[str, Any]]:
+    """Return points that have both ends of a range and, several times, values of each list."""
+    samples = {own.key: own.samples for own in space}
+    most = min(max(map(len, samples.values())), _MOST_TRIED)
+    rounds = max(-(-_TRIED // most), 2)
+    points = []
+    for _ in range(rounds):
+        orders = {key: generator.permutation(len(values)) for key, values in samples.items()}
+        for place in range(most):
+            points.append(
+                {key: values[orders[key][place % len(values)]] for key, values in samples.items()}
+            )
+    return list(islice(points, 4 * max(_TRIED, most)))

@@ -6,7 +6,7 @@ import pytest
 
 from dlx.ablation.variants import (
     BASE,
-    distance_from_base,
+    distances_from_base,
     expand,
     find_baseline,
     quieted,
@@ -172,7 +172,7 @@ def test_the_nearest_variant_is_the_baseline_if_none_is_the_base_config():
     assert base == "tanh" and ready.optimizer.lr not in (0.25, 0.75)
     variants = expand(ready)
     assert find_baseline(variants, ready) == "activation=tanh lr=0.25"
-    assert [distance_from_base(variant, ready) for variant in variants] == [2, 2, 1, 1]
+    assert distances_from_base(variants, ready) == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,29 @@ def test_config_validate(dlx: Command) -> None:
     assert ended.err.startswith("error: 2 errors\n  override ")
 
 
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("ablation={vary: {train.batch_size: [-1, 2]}}", "variant 'batch_size=-1': train.batch_si"),
+        (
+            "ablation={vary: {optimizer.lr: [1, 2]}, baseline: lr=3}",
+            "'lr=3' is no variant; did you",
+        ),
+        ("ablation={vary: {seed: [1, 2]}}", "seeds are no factor"),
+        ("search={space: {optimizer.lr: [-1, 1]}}", r"space.optimizer.lr: -1 cannot be trained"),
+        ("search={space: {optimizer.lr: 1..0.1}}", "search.space.optimizer.lr: received '1..0.1'"),
+        ("search={space: {data.split_seed: [1, 2]}}", "trials on different rows do not compare"),
+    ],
+)
+def test_config_validate_checks_what_compares(section: str, message: str, dlx: Command) -> None:
+    ended = dlx("config", "validate", "xor", section)
+    assert (ended.code, message in ended.err) == (2, True), ended.err
+
+
+def test_config_validate_lets_the_command_line_say_what_varies(dlx: Command) -> None:
+    assert dlx("config", "validate", "xor", "ablation={seeds: 3}", "search={trials: 4}").code == 0
+
+
 def test_config_schema(dlx: Command) -> None:
     assert dlx("config", "schema").json["$schema"].startswith("https://json-schema.org/")
 
