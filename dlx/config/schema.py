@@ -23,7 +23,8 @@ Name = Annotated[
     str,
     Text(
         r"(?![. ])(?!.*\.\.)[^/\\\x00-\x1f\x7f]{0,99}[^/\\\x00-\x1f\x7f ]",
-        "a folder's name of up to 100 characters, without '/' or '..' and not starting with '.'",
+        "a folder's name of up to 100 characters, without '/', '\\', '..' or control characters, "
+        "not starting with '.' or a space, nor ending with a space",
     ),
     # Two ways to write é are one name, as they are one folder's on some systems.
     AfterValidator(lambda name: normalize("NFC", name)),

@@ -28,7 +28,9 @@ BLANKS = " "  # stands for one blank or tab, or several
 _SAMPLE = 30  # rows that an automatic choice looks at
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _KINDS = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive; save the table as CSV",
+    b"PK\x03\x04": (
+        "an Excel workbook or a zip archive; save the table as CSV (data.name: npz reads NumPy's)"
+    ),
     b"\xd0\xcf\x11\xe0": "an Excel workbook; save the table as CSV",
     b"PAR1": "a parquet file; give its name the ending .parquet, and use data.name: parquet",
     b"%PDF": "a PDF file; save the table as CSV",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib.util
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -187,6 +188,36 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
     """Return the columns of a parquet file as `read_csv` does; its first row counts as row 2."""
     import pandas as pd
 
+    for name, kind in nested_columns(path).items():
+        if name not in ignore:
+            raise DataError(
+                f"{path}, column {name!r}: a cell holds several values ({kind}); make a column "
+                "of each, or list it under data.ignore"
+            )
+    with _parquet(path) as schema:
+        names = [name for name in schema.names if name not in ignore]
+        # Without the metadata an index that pandas wrote is a column as any other.
+        frame = _table(path, schema, names).to_pandas(ignore_metadata=True)
+    frame.index = pd.RangeIndex(2, len(frame) + 2)
+    if len(frame) == 0:
+        raise DataError(f"{path}: no rows")
+    frame.attrs["header"] = tuple(schema.names)
+    frame.attrs["remarks"] = ()
+    return frame
+
+
+def nested_columns(path: Path) -> dict[str, str]:
+    """Return the type of each column of a parquet file whose cells hold several values."""
+    with _parquet(path) as schema:
+        import pyarrow as pa  # pyright: ignore[reportMissingImports]
+
+        kinds = zip(schema.names, schema.types, strict=True)
+        return {name: str(kind) for name, kind in kinds if pa.types.is_nested(kind)}
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[pa.Schema]:
+    """Give the schema of a parquet file; an error of pyarrow's is one of the data."""
     if importlib.util.find_spec("pyarrow") is None:
         raise ConfigError(
             f"{path}: parquet needs pyarrow; install it with: pip install 'dlx[parquet]'"
@@ -197,29 +228,14 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
     check_there(path)
     try:
         schema = pq.read_schema(path)
-        header = schema.names
-        if twice := [name for name in header if header.count(name) > 1]:
+        if twice := [name for name in schema.names if schema.names.count(name) > 1]:
             raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
-        names = [name for name in header if name not in ignore]
-        for name, kind in zip(header, schema.types, strict=True):
-            if name in names and pa.types.is_nested(kind):
-                raise DataError(
-                    f"{path}, column {name!r}: a cell holds several values ({kind}); make a column "
-                    "of each, or list it under data.ignore"
-                )
-        # Without the metadata an index that pandas wrote is a column as any other.
-        frame = _table(path, schema, names).to_pandas(ignore_metadata=True)
+        yield schema
     except (pa.ArrowException, OSError) as error:
         why = str(error).splitlines()[0]
         raise DataError(
             f"{path}: not a parquet file ({why}); write it again, or use data.name: csv"
         ) from error
-    frame.index = pd.RangeIndex(2, len(frame) + 2)
-    if len(frame) == 0:
-        raise DataError(f"{path}: no rows")
-    frame.attrs["header"] = tuple(header)
-    frame.attrs["remarks"] = ()
-    return frame
 
 
 def _table(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:

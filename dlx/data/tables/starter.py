@@ -36,7 +36,14 @@ from dlx.data.tables.columns import (
 )
 from dlx.data.tables.hints import counts_rows, is_called_counter, is_called_id, is_id
 from dlx.data.tables.layout import AUTO, Layout, LayoutError, NoNamesError, Survey, survey
-from dlx.data.tables.reading import check_size, check_there, read_csv, read_parquet, surveyed
+from dlx.data.tables.reading import (
+    check_size,
+    check_there,
+    nested_columns,
+    read_csv,
+    read_parquet,
+    surveyed,
+)
 from dlx.data.tables.recognition import (
     date_looks,
     dated_numbers,
@@ -88,9 +95,10 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
     """Return a config, to stand in `folder`, that trains on a CSV or parquet file."""
     is_parquet = path.suffix.lower() == ".parquet"
     notes: list[str] = []
-    found = None
+    found, nested = None, {}
     if is_parquet:
-        frame = read_parquet(path)
+        nested = {n: kind for n, kind in nested_columns(path).items() if n != target}
+        frame = read_parquet(path, ignore=nested)
     else:
         layout = _with_header(path, layout, target, notes)
         found = surveyed(path, layout, () if target is None else (target,))
@@ -107,7 +115,7 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
     if frame[target].isna().all():
         raise DataError(f"--target: every cell of column {target!r} of {path} is missing")
     _refuse_units(path, frame)
-    looks = _looks(path, frame, found)
+    looks = _looks(path, frame, found) + [_nested(name, kind) for name, kind in nested.items()]
     goal = next(column for column in looks if column.name == target)
     if goal.kind == "date":
         raise DataError(
@@ -207,6 +215,15 @@ def _looks(path: Path, frame: pd.DataFrame, found: Survey | None) -> list[Look]:
         else look(frame[column.name], "decimal")
         for column in looks
     ]
+
+
+def _nested(name: str, kind: str) -> Look:
+    """Return the look of a column whose cells hold several values."""
+    note = (
+        f"column {name!r} holds several values in a cell, and is left out; make a column of each "
+        "to use them"
+    )
+    return Look(name, "text", f"several values in a cell, {kind}", note=note)
 
 
 def _with_doubt(column: Look, texts: pd.DataFrame, found: Survey) -> Look:

@@ -369,6 +369,10 @@ def test_the_index_of_a_parquet_file_is_a_column_and_lists_are_refused(tmp_path)
     frame.assign(a=pd.Series([[1], [2]], frame.index)).to_parquet(path)
     with pytest.raises(DataError, match=r"column 'a': a cell holds several values \(list<"):
         read_parquet(path)
+    start = starter(path, "y", tmp_path)
+    assert "ignore: [a]" in start.text and "column 'a' holds several values" in start.notes[-1]
+    with pytest.raises(DataError, match="column 'a': a cell holds several values"):
+        starter(path, "a", tmp_path)
 
 
 def test_a_misspelt_file_is_told_the_nearest_one(
