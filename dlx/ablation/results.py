@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from dlx.ablation.statistics.rows import Judgement
 from dlx.tracking.evaluations import Curve
+
+if TYPE_CHECKING:
+    from dlx.ablation.statistics.rows import Judgement
 
 Status = Literal["completed", "stopped_early", "diverged", "failed"]
 Metrics = Mapping[str, Mapping[str, float]]
@@ -36,7 +38,7 @@ class RunResult:
     # By split, `n` rows it was judged on, and their `digest`; empty for runs that recorded none.
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # What it makes of each row, by judged metric `<split>.<tag>`, if that is a mean over rows.
-    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    judgements: Mapping[str, "Judgement"] = field(default_factory=dict)
     curve: Curve = field(default_factory=lambda: Curve((), {}))  # its evaluations
     # By `<split>.<tag>`, the steps after which its threshold was first reached; None: never.
     steps_to: Mapping[str, int | None] = field(default_factory=dict)

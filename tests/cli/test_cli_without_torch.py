@@ -39,6 +39,7 @@ COMMANDS = [
         "init",
         "config show digits",
         "config validate mnist_dbn",
+        "config validate ablations/mnist_knobs",
         "config schema",
     ),
     *("list", *(f"list {kind}" for kind in MODULES)),
