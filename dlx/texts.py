@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -57,6 +58,24 @@ def in_markdown(text: str) -> str:
 def _begun(match: re.Match[str]) -> str:
     """Return the beginning of a text that would be a list, a quotation or a line."""
     return "".join(f"&#{ord(sign)};" for sign in match[0])
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text of at most `width` characters; a longer one loses its middle."""
+    if len(text) <= width:
+        return text
+    tail = (width - 3) // 2
+    return f"{text[: width - 3 - tail]} … {text[len(text) - tail :]}"
+
+
+def told_apart(names: Iterable[str], width: int) -> dict[str, str]:
+    """Return names as `shortened` ones, of so many characters more that no two are alike."""
+    different = list(dict.fromkeys(names))
+    while True:
+        short = {name: shortened(name, width) for name in different}
+        if len(set(short.values())) == len(short):
+            return short
+        width += 10
 
 
 def encoded(text: str) -> bytes:
