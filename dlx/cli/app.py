@@ -254,6 +254,13 @@ def _run(arguments: Sequence[str] | None) -> int:
             if isinstance(error.__context__, BrokenPipeError):  # the reader of a help
                 return 0
             raise
+        if "--install-completion" in words:
+            return _fail(
+                StorageError(
+                    f"--install-completion: {error.filename}: {error.strerror}; HOME must name a "
+                    "folder that can be written, or copy what --show-completion prints"
+                )
+            )
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
         if error.errno in (errno.EMFILE, errno.ENFILE):
