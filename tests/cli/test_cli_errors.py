@@ -44,6 +44,17 @@ def test_a_config_that_cannot_be(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "arguments", [("train",), ("evaluate",), ("runs",), ("train", "xor", "--x")]
+)
+def test_a_name_that_is_longer_than_any_path_loses_its_middle(
+    arguments: tuple[str, ...], dlx: Command
+) -> None:
+    *command, last = arguments
+    ended = dlx(*command, f"{last}{'x' * 10_000}") if command else dlx(last, "x" * 10_000)
+    assert ended.code in (2, 4) and "xxx … xxx" in ended.err and len(ended.err) < 300
+
+
 @pytest.mark.slow(*COMMANDS)
 def test_all_errors_at_once_in_a_process(process: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("data: digits\nmodle: mlp\ntrain:\n  epochs: -1\n")
