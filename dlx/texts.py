@@ -12,7 +12,7 @@ from unicodedata import normalize
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-_BYTES = re.compile(r"[\ud800-\udfff]")
+_BYTES = re.compile(r"[\0\ud800-\udfff]")
 # A spreadsheet takes a text for a formula that begins with one of these, after what has no width.
 _FORMULA = re.compile(r"[\x00-\x20\s\u200b-\u200f\u2060\ufeff]*[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
 # A number, in whatever country it is written: no formula.
@@ -93,7 +93,7 @@ def cell(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    text = _BYTES.sub(_escaped, value)  # which no file in UTF-8 can hold
+    text = _BYTES.sub(_escaped, value)  # which no text in UTF-8 has
     # Python's writer quotes a text with \n, but not with \r, which would begin a row.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _raw_csv or not _FORMULA.match(text) or _NUMBER.fullmatch(text):

@@ -89,6 +89,10 @@ def test_the_end_of_a_line_in_a_text_begins_no_row() -> None:
     assert len(list(csv.reader(io.StringIO(table, newline="")))) == 4
 
 
+def test_a_null_byte_in_a_cell_is_written_out() -> None:
+    assert texts.cell("a\0b") == r"a\x00b"  # which readers of CSV refuse
+
+
 def test_a_long_text_loses_its_middle() -> None:
     assert texts.shortened("activation=relu", 15) == "activation=relu"
     assert len(texts.shortened("activation=relu", 10)) == 10

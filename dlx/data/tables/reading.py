@@ -23,7 +23,7 @@ from dlx.data.tables.layout import (
     survey,
     survey_new,
 )
-from dlx.errors import ConfigError, DataError, did_you_mean, refuse_special
+from dlx.errors import ConfigError, DataError, did_you_mean, refuse_special, said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,9 @@ def read_csv(
                 low_memory=False,  # otherwise chunks of a column may differ in type
             )
         except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{path}: not a CSV file ({error})") from error
+            raise DataError(
+                f"{path}: not a CSV file ({said(error)}); correct it: is a quote left open?"
+            ) from error
 
     open_columns = [name for name in columns if name not in as_text]
     marks = {}
@@ -209,10 +211,11 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
                 )
         # Without the metadata an index that pandas wrote is a column as any other.
         frame = _table(path, schema, names).to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, OSError) as error:
-        why = str(error).splitlines()[0]
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        why = said(error)
         raise DataError(
-            f"{path}: not a parquet file ({why}); write it again, or use data.name: csv"
+            f"{path}: not a parquet file that can be read ({why}); write it again, or use "
+            "data.name: csv"
         ) from error
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     if len(frame) == 0:
@@ -242,7 +245,7 @@ def _table(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
                 lengths = pc.call_function("binary_length", [chunk.dictionary])
                 size += lengths.take(chunk.indices).sum().as_py() or 0
             check_fits(f"{path}, unpacked", size, SMALLER)
-            table = table.set_column(place, names[place], column.cast(kind))
+            table = table.set_column(place, names[place], column.cast(column.type.value_type))
     return table
 
 
