@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlx.cli import app
+from dlx.errors import StorageError
 from dlx.runs import RunDirectory, documents
 from tests.cli.conftest import Command, environment, only_run
 from tests.guarded import COMMANDS
@@ -229,6 +231,15 @@ def test_a_working_folder_that_was_deleted(tmp_path: Path) -> None:
     message = "error: the working folder has been deleted; change to one that is there (cd)\n"
     assert (ended.returncode, ended.stderr) == (9, message)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such paths")
+def test_a_working_folder_whose_path_is_longer_than_a_system_call_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/" + "x/" * 2100))
+    with pytest.raises(StorageError, match="the working folder's path has 4,096 bytes or more, "):
+        app._check_folder()
 
 
 def test_a_run_in_use(dlx: Command, trained: Path, tmp_path: Path) -> None:
