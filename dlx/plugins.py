@@ -205,6 +205,10 @@ def _default_device() -> str:
 
 def _check_options(entry: registry.Entry) -> None:
     problem = option_problem(entry)
+    if entry.kind == "metric" and problem is None:
+        from dlx.nn.metrics import tag_problem
+
+        problem = tag_problem(entry)
     if problem is not None:
         file, line = place(entry.function)
         raise ConfigError(f"{file}:{line}: {entry.kind} {entry.name!r} has {problem}")

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -11,7 +12,7 @@ from unicodedata import normalize
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-_BYTES = re.compile(r"[\ud800-\udfff]")
+_BYTES = re.compile(r"[\0\ud800-\udfff]")
 # A spreadsheet takes a text for a formula that begins with one of these, after what has no width.
 _FORMULA = re.compile(r"[\x00-\x20\s\u200b-\u200f\u2060\ufeff]*[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
 # A number, in whatever country it is written: no formula.
@@ -59,6 +60,24 @@ def _begun(match: re.Match[str]) -> str:
     return "".join(f"&#{ord(sign)};" for sign in match[0])
 
 
+def shortened(text: str, width: int) -> str:
+    """Return a text of at most `width` characters; a longer one loses its middle."""
+    if len(text) <= width:
+        return text
+    tail = (width - 3) // 2
+    return f"{text[: width - 3 - tail]} … {text[len(text) - tail :]}"
+
+
+def told_apart(names: Iterable[str], width: int) -> dict[str, str]:
+    """Return names as `shortened` ones, of so many characters more that no two are alike."""
+    different = list(dict.fromkeys(names))
+    while True:
+        short = {name: shortened(name, width) for name in different}
+        if len(set(short.values())) == len(short):
+            return short
+        width += 10
+
+
 def encoded(text: str) -> bytes:
     r"""Return a text in UTF-8; bytes of a file's name that are no text are written as \udcff."""
     return text.encode("utf-8", "backslashreplace")
@@ -74,7 +93,7 @@ def cell(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    text = _BYTES.sub(_escaped, value)  # which no file in UTF-8 can hold
+    text = _BYTES.sub(_escaped, value)  # which no text in UTF-8 has
     # Python's writer quotes a text with \n, but not with \r, which would begin a row.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _raw_csv or not _FORMULA.match(text) or _NUMBER.fullmatch(text):

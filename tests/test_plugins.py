@@ -18,6 +18,7 @@ from dlx.config.types import choice, entry_model, option_problem
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxWarning, of_plugin
 from dlx.models.heads import build_head
+from dlx.nn import metrics
 from dlx.plugin_results import check_signatures
 from tests.shown_files import write_example
 
@@ -239,6 +240,37 @@ def test_a_function_that_takes_something_else_is_refused_when_it_is_loaded(
     with pytest.raises(ConfigError, match=said):
         plugins.load(path)
     assert "f" not in registry.names(kind)
+
+
+NO_TAGS = ["", " ", "a/b", "\x1b[2J", "a\n", "cost", "epoch", "corrupted_f", "fine_tuned_error", 3]
+NO_FORMS = ["{", "{}", "{0}", "{o}", "{k:3}", "{k.real}", "{k[0]}", "{k!r}"]
+
+
+@pytest.mark.parametrize("tag", [*NO_TAGS, *NO_FORMS])
+def test_a_tag_under_which_nothing_can_be_logged_is_refused(tag: object, tmp_path: Path) -> None:
+    text = (
+        "import dlx\nfrom dlx.nn.metrics import RIGHT\n"
+        f'@dlx.register("metric", RIGHT, ("binary",), rising=True, tag={tag!r})\n'
+        'def f(total, rows, *, k: int = 1):\n    """F."""\n'
+    )
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=f"{path}:3: metric 'f' has the tag .*; ") as error:
+        plugins.load(path)
+    assert str(error.value).isprintable() and "f" not in registry.names("metric")
+
+
+def test_a_tag_with_braces_and_a_name_with_braces_are_logged(tmp_path: Path) -> None:
+    text = (
+        "import dlx\nfrom dlx.nn.metrics import RIGHT\n"
+        '@dlx.register("metric", RIGHT, ("binary",), rising=True, tag="{{{k}}}_of")\n'
+        'def f(total, rows, *, k: int = 1):\n    """F."""\n'
+        '@dlx.register("metric", RIGHT, ("binary",), rising=True, name="{}")\n'
+        'def g(total, rows):\n    """G."""\n'
+    )
+    plugins.load(write(tmp_path, text))
+    assert metrics.tag(choice("metric", "f")) == "{1}_of"
+    assert metrics.tag(choice("metric", "{}")) == "{}" and metrics.is_rising("{}")
+    assert metrics.is_rising("{2}_of") and not metrics.is_rising("cost")
 
 
 def test_every_name_of_dlx_takes_what_its_kind_is_given() -> None:

@@ -87,3 +87,12 @@ def test_no_cell_of_a_table_begins_a_formula(names: list[str], text: str) -> Non
 def test_the_end_of_a_line_in_a_text_begins_no_row() -> None:
     table = Predictions.of({"a": ["x\r=1", "x\r\n@2", "x\n+3"]}, ()).csv()
     assert len(list(csv.reader(io.StringIO(table, newline="")))) == 4
+
+
+def test_a_null_byte_in_a_cell_is_written_out() -> None:
+    assert texts.cell("a\0b") == r"a\x00b"  # which readers of CSV refuse
+
+
+def test_a_long_text_loses_its_middle() -> None:
+    assert texts.shortened("activation=relu", 15) == "activation=relu"
+    assert len(texts.shortened("activation=relu", 10)) == 10

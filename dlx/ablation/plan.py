@@ -31,10 +31,13 @@ from dlx.training.job import Job
 from dlx.training.watching import not_portable
 
 SUCCESS = "success"
-# Names of other files in an ablation's directory, and names that end like a shortened one.
+# Names of other files in an ablation's directory, names that end like a shortened one, and what
+# every object of JavaScript has, which TensorBoard's pages would take a folder of that name for.
 _RESERVED = re.compile(
     r"(?i)cohorts|runs|figures|tuning|train|dev|test|ablation\.yaml|(run|plan|index|summary)\.json|"
-    r"results\.csv|report\.html|events\.out\..*|.* #[0-9]+"
+    r"results\.csv|report\.html|events\.out\..*|.* #[0-9]+|"
+    r"constructor|toString|toLocaleString|valueOf|hasOwnProperty|isPrototypeOf|"
+    r"propertyIsEnumerable|__proto__|__(define|lookup)[GS]etter__"
 )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import re
 import signal
 import sys
@@ -61,6 +62,8 @@ _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
 _STORAGE = (*DISK, errno.EACCES, errno.EPERM)
 
 _LOOK_UPS = ("course", "list", "config", "runs")  # commands that compute nothing
+
+_LONGEST_PATH = 4096  # bytes, with the zero byte at its end
 
 _STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
 # Exit codes of processes that end at once: to shut down in order may take longer than a user waits.
@@ -151,13 +154,18 @@ def _dlx(
 
 
 def _check_folder() -> None:
-    """Check that the working folder is there, without which MKL ends the process."""
+    """Check that the working folder is there and can be named, else MKL ends the process."""
     try:
-        Path.cwd()
+        folder = Path.cwd()
     except FileNotFoundError as error:
         raise StorageError(
             "the working folder has been deleted; change to one that is there (cd)"
         ) from error
+    if len(os.fsencode(folder)) >= _LONGEST_PATH:
+        raise StorageError(
+            f"the working folder's path has {_LONGEST_PATH:,} bytes or more, which no library can "
+            "open; change to one with a shorter path (cd)"
+        )
 
 
 _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
@@ -254,6 +262,13 @@ def _run(arguments: Sequence[str] | None) -> int:
             if isinstance(error.__context__, BrokenPipeError):  # the reader of a help
                 return 0
             raise
+        if "--install-completion" in words:
+            return _fail(
+                StorageError(
+                    f"--install-completion: {error.filename}: {error.strerror}; HOME must name a "
+                    "folder that can be written, or copy what --show-completion prints"
+                )
+            )
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
         if error.errno in (errno.EMFILE, errno.ENFILE):

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from dlx.cli.without_torch import leave_out_torch
 from dlx.errors import DlxError
 
 _KINDS = {"init": "initializer", "recurrent_init": "initializer"}  # keys of another name
+# What shells take for text alone. What is completed stands in the command line as it is, and a name
+# such as $(command) would be executed; where nothing is left, bash completes files by itself.
+_PLAIN = re.compile(r"(?!-)[\w./:=@%+,\[\]-]+")
 _BREAK = re.compile("[=:@]+")  # where bash takes words apart, see COMP_WORDBREAKS there
 
 
@@ -51,7 +54,7 @@ def configs(incomplete: str) -> list[str]:
 
     folder = Path(incomplete).parent if "/" in incomplete else Path()
     files = [str(path) for path in sorted(folder.glob("*.yaml"))]
-    return [name for name in [*shipped(), *files] if name.startswith(incomplete)]
+    return _begun(incomplete, [*shipped(), *files])
 
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:
@@ -64,7 +67,7 @@ def runs(context: typer.Context, incomplete: str) -> list[str]:
         folders = [run.path for run in list_runs(runs_dir)[0]]
         names = dict.fromkeys(str(path.parent.relative_to(runs_dir)) for path in folders)
         known = ["latest", *names, *read_tags(runs_dir), *map(str, folders)]
-        return [name for name in known if name.startswith(incomplete)]
+        return _begun(incomplete, known)
     return []
 
 
@@ -85,8 +88,13 @@ def changes(context: typer.Context, incomplete: str) -> list[str]:
         if len(known) == 1 or "=" in incomplete:
             # With more than the key alone, the shell goes on to the value without a blank.
             known += [f"{key}={value}" for value in _values(key, keys)]
-        return [text for text in known if text.startswith(incomplete)]
+        return _begun(incomplete, known)
     return []
+
+
+def _begun(incomplete: str, known: Iterable[str]) -> list[str]:
+    """Return the words that begin so, without those that a shell would not take as they are."""
+    return [word for word in known if word.startswith(incomplete) and _PLAIN.fullmatch(word)]
 
 
 def _values(key: str, keys: Mapping[str, Any]) -> list[str]:
@@ -99,5 +107,4 @@ def _values(key: str, keys: Mapping[str, Any]) -> list[str]:
     kind = _KINDS.get(last, last)
     if kind in MODULES:
         return list(names(kind))
-    value = inline(keys[key]).replace(", ", ",") if key in keys else ""
-    return [] if re.search(r"[\s'\"{]", value) else [value]
+    return [inline(keys[key]).replace(", ", ",")] if key in keys else []

@@ -8,6 +8,9 @@ import typer
 from dlx.cli.options import Json
 from dlx.cli.output import emit, emit_json, emit_table
 from dlx.registry import MODULES, Entry, Option, get, names
+from dlx.texts import shortened
+
+_LONGEST = 1000  # characters of a line about a plug-in's name
 
 
 def list_names(
@@ -69,7 +72,7 @@ def _text(entry: Entry) -> str:
     lines += [_line(option) for option in entry.options.values()]
     if entry.reference:
         lines.append(f"    ({entry.reference})")
-    return "\n".join(lines)
+    return "\n".join(shortened(line, _LONGEST) for line in lines)
 
 
 def _line(option: Option) -> str:

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -16,10 +17,13 @@ import typer
 
 from dlx.errors import ConfigError, StorageError
 from dlx.report.numbers import format_metric, metrics_rows
-from dlx.texts import in_a_line, in_json, printable
+from dlx.texts import in_a_line, in_json, printable, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_LONGEST = 1000  # characters of a word in a message
 
 
 class OutputClosed(Exception):
@@ -69,7 +73,7 @@ def emit_json(document: Any) -> None:
 def note(text: str) -> None:
     """Print a remark to stderr, if it is still there: a terminal may have been closed."""
     with contextlib.suppress(OSError):
-        typer.echo(printable(text), err=True)
+        typer.echo(_readable(text), err=True)
 
 
 def warn(sentences: Iterable[str], kind: str = "warning") -> None:
@@ -80,12 +84,17 @@ def warn(sentences: Iterable[str], kind: str = "warning") -> None:
 
 def complain(text: str) -> None:
     """Print an error to stderr, if it is still there; a text of several lines is several errors."""
-    first, *more = printable(text).splitlines() or [""]
+    first, *more = _readable(text).splitlines() or [""]
     if more:
         first, more = f"{len(more) + 1} errors", [first, *more]
     with contextlib.suppress(OSError):
         typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
         typer.echo("\n".join([first, *(f"  {line}" for line in more)]), err=True)
+
+
+def _readable(text: str) -> str:
+    """Return a text for a terminal, in which words that are longer than paths lose their middle."""
+    return re.sub(rf"\S{{{_LONGEST},}}", lambda word: shortened(word[0], 100), printable(text))
 
 
 def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> None:

@@ -1,6 +1,8 @@
 """`dlx runs` and `dlx board`: list, tag and delete runs, show them in TensorBoard."""
 
 import contextlib
+import errno
+import socket
 import sys
 import tempfile
 import time
@@ -13,7 +15,7 @@ from typer.core import TyperGroup
 
 from dlx.cli.options import RUNS_DIR, Json, RunPath, RunsDir
 from dlx.cli.output import emit, emit_json, emit_table, note, warn
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, said
 from dlx.report.numbers import format_metric
 
 _MOST_NAMED = 5  # variants that are left out
@@ -312,6 +314,17 @@ def serve(folder: Path, host: str, port: int | None, first: str) -> str:
     or the host is not an address of this machine.
     """
     from tensorboard import program
+
+    try:
+        if not host:  # which would listen on all addresses
+            raise OSError(errno.EINVAL, "it is empty")
+        family, kind, *_, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as tried:
+            tried.bind(place)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else said(error)
+        cure = "name an address of this machine, such as localhost"
+        raise ConfigError(f"--host: {host!r} is no address: {why}; {cure}") from error
 
     def server(app: Any, flags: Any) -> Any:
         return program.create_port_scanning_werkzeug_server(_led_to(first, app), flags)

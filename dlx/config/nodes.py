@@ -22,6 +22,7 @@ MAX_BYTES = 20 * MAX_NODES  # of a file
 _TABLES = (".csv", ".tsv", ".parquet")
 _SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 # NUL, which no path may have, and halves of characters, which UTF-8 has no bytes for.
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -142,6 +143,14 @@ class CoreLoader(yaml.SafeLoader):
     """A SafeLoader that reads plain scalars by the core schema of YAML 1.2."""
 
     yaml_implicit_resolvers: ClassVar[dict] = {}
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        r"""Return a scalar; a character that JSON writes as two halves, as \ud83d\ude00, is one."""
+        node = super().compose_scalar_node(anchor)
+        node.value = _HALVES.sub(
+            lambda halves: halves[0].encode("utf-16", "surrogatepass").decode("utf-16"), node.value
+        )
+        return node
 
 
 NULL, BOOL, INT, FLOAT, STR, SEQ, MAP = (

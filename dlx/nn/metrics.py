@@ -12,6 +12,7 @@ JSON).
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from string import Formatter
 from typing import Annotated, Any
 
 import torch
@@ -19,6 +20,7 @@ from annotated_types import Gt
 from torch import Tensor
 
 from dlx.config.types import Choice, choice
+from dlx.config.words import shown
 from dlx.errors import ConfigError
 from dlx.nn.counts import (
     ABSOLUTE_ERRORS,
@@ -45,6 +47,7 @@ LABELS: tuple[TaskKind, ...] = (*CLASSES, "multilabel")
 NUMBERS: tuple[TaskKind, ...] = ("regression",)
 INPUTS: tuple[TaskKind, ...] = ("reconstruction",)
 CORRUPTED = "corrupted_"  # prefix of what is measured on corrupted inputs
+_TAKEN = ("cost", "epoch", "examples", "success")  # tags of what is no metric
 # What probes measure at a run's end (training/probing.py), and whether larger values are better.
 PROBED = {"probe_accuracy": True, "fine_tuned_accuracy": True, "fine_tuned_error": False}
 
@@ -273,7 +276,28 @@ def _scale(rows: Rows) -> Any:
 
 def tag(metric: Choice) -> str:
     """Return the name under which a metric is logged."""
-    return (metric.traits.tag or metric.name).format(**metric.arguments())
+    form = metric.traits.tag
+    return metric.name if form is None else form.format(**metric.arguments())
+
+
+def tag_problem(entry: Entry) -> str | None:
+    """Return why a metric cannot be logged under its tag; None: it can."""
+    form = entry.name if entry.traits.tag is None else entry.traits.tag
+    if not isinstance(form, str):
+        return f"the tag {form!r}; a tag is a text"
+    if not (form.strip() and form.isprintable()) or "/" in form:
+        return f"the tag {shown(form)}; a tag has letters, and no '/' or control characters"
+    if form in _TAKEN or form in PROBED or form.startswith(CORRUPTED):
+        return f"the tag {form!r}, under which dlx logs something else; take another one"
+    if entry.traits.tag is not None:
+        try:
+            fields = [field for field in Formatter().parse(form) if field[1] is not None]
+        except ValueError:
+            fields = [(form, "{", "", None)]
+        for _, option, form_of_it, conversion in fields:
+            if option not in entry.options or form_of_it or conversion:
+                return f"the tag {shown(form)}; in braces stand names of options alone"
+    return None
 
 
 def is_rising(name: str) -> bool:
@@ -304,7 +328,9 @@ def _logged_as(name: str) -> Iterator[Entry]:
     """Return the metrics that may be logged under a name; of "cost" there are none."""
     name = name.removeprefix(CORRUPTED)
     for entry in map(partial(get, "metric"), names("metric")):
-        pattern = re.sub(r"\{.*?\}", ".+", entry.traits.tag or entry.name)
+        form = entry.traits.tag
+        fields = [(entry.name, None)] if form is None else [f[:2] for f in Formatter().parse(form)]
+        pattern = "".join(f"{re.escape(text)}{'' if o is None else '.+'}" for text, o in fields)
         if re.fullmatch(pattern, name):
             yield entry
 

@@ -4,10 +4,11 @@ import contextlib
 import functools
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dlx.texts import told_apart
 from dlx.tracking.images import COMPRESSION
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _HANGUL = (
     *("Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans KR", "NanumGothic", "Malgun Gothic"),
     *("Apple SD Gothic Neo", "UnDotum", "Baekmuk Gulim"),
 )
+_LONGEST = 32  # characters of a name that leave room for what is drawn
 _FILES = ("cjk", "sanskr", "nanum", "malgun", "gothicneo", "undotum", "baekmuk")  # parts of names
 
 
@@ -40,15 +42,16 @@ def plain_texts() -> Iterator[None]:
     from matplotlib import rc_context
 
     families = ["DejaVu Sans", *_hangul_fonts()]
-    with rc_context({"text.parse_math": False, "font.family": families}), _boxes():
+    with rc_context({"text.parse_math": False, "font.family": families}), _quietly():
         yield
 
 
 @contextlib.contextmanager
-def _boxes() -> Iterator[None]:
-    """Say nothing of characters without a glyph."""
+def _quietly() -> Iterator[None]:
+    """Say nothing of characters without a glyph, nor of texts that leave no room."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
         yield
 
 
@@ -67,6 +70,12 @@ def _hangul_fonts() -> list[str]:
     return [name for name in _HANGUL if name in installed]
 
 
+def short(names: Sequence[str]) -> list[str]:
+    """Return the names of classes, inputs or layers, of which long ones lose their middle."""
+    found = told_apart(names, _LONGEST)
+    return [found[name] for name in names]
+
+
 def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
     """Make an axis logarithmic, with plain numbers at its ticks: 0.01, 1, 1e+06.
 
@@ -83,7 +92,7 @@ def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
     axis.set_minor_formatter(between)
 
 
-@_boxes()
+@_quietly()
 def encoded(figure: "Figure", form: str = "png") -> bytes:
     """Return a figure as the contents of a file.
 

@@ -242,12 +242,22 @@ def test_no_two_variants_share_a_folder_or_take_one_of_dlx(tmp_path):
         "cafe\u0301",
         "STRASSE",
         "straße",
+        "__proto__",
+        "toString",
     ]
     vary = [{"name": name, "optimizer.lr": 0.1 + n} for n, name in enumerate(called)]
     plan = plan_of(vary, tmp_path, ablation={"design": "list"})
     folders = [arm.folder for arm in plan.arms("comparison")]
     assert len({*map(folded, folders)}) == len(called)
-    assert not set(folders) & {"run.json", "plan.json", "cohorts", "train", ""}
+    assert not set(folders) & {
+        "run.json",
+        "plan.json",
+        "cohorts",
+        "train",
+        "",
+        "__proto__",
+        "toString",
+    }
     assert all(len(folder.encode()) < 130 for folder in folders)
 
 

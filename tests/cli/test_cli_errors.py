@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlx.cli import app
+from dlx.errors import StorageError
 from dlx.runs import RunDirectory, documents
 from tests.cli.conftest import Command, environment, only_run
 from tests.guarded import COMMANDS
@@ -42,6 +44,17 @@ def test_a_config_that_cannot_be(
         raise AssertionError(ended.err)
     assert ended.err.startswith("error: ") and ended.err.count("error") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train",), ("evaluate",), ("runs",), ("train", "xor", "--x")]
+)
+def test_a_name_that_is_longer_than_any_path_loses_its_middle(
+    arguments: tuple[str, ...], dlx: Command
+) -> None:
+    *command, last = arguments
+    ended = dlx(*command, f"{last}{'x' * 10_000}") if command else dlx(last, "x" * 10_000)
+    assert ended.code in (2, 4) and "xxx … xxx" in ended.err and len(ended.err) < 300
 
 
 @pytest.mark.slow(*COMMANDS)
@@ -218,6 +231,15 @@ def test_a_working_folder_that_was_deleted(tmp_path: Path) -> None:
     message = "error: the working folder has been deleted; change to one that is there (cd)\n"
     assert (ended.returncode, ended.stderr) == (9, message)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such paths")
+def test_a_working_folder_whose_path_is_longer_than_a_system_call_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/" + "x/" * 2100))
+    with pytest.raises(StorageError, match="the working folder's path has 4,096 bytes or more, "):
+        app._check_folder()
 
 
 def test_a_run_in_use(dlx: Command, trained: Path, tmp_path: Path) -> None:

@@ -52,6 +52,28 @@ def test_its_names_are_listed_and_checked(dlx: Command, example: Path) -> None:
     assert "did you mean 'hardswish'?" in misspelt.err
 
 
+@pytest.mark.usefixtures("forgotten")
+def test_long_texts_of_a_name_are_cut_in_the_list(dlx: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import dlx\ndef f(z, *, o: str = 'y' * 9000):\n    return z\n"
+        "f.__doc__ = 'S' * 9000 + '\\n\\nArgs:\\n    o: ' + 'd' * 9000\n"
+        "dlx.register('activation', name='mine')(f)\n"
+    )
+    listed = dlx("--plugin", "mine.py", "list", "activations").out
+    assert "mine: SSS" in listed and max(map(len, listed.splitlines())) <= 1000
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_default_of_an_own_class_is_in_no_schema(dlx: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import dlx\nclass Own(str):\n    def __repr__(self):\n        return '\\x1b[31m'\n"
+        "@dlx.register('activation')\ndef mine(z, *, o: str = Own('a')):\n"
+        '    """Mine."""\n    return z\n'
+    )
+    ended = dlx("--plugin", "mine.py", "config", "schema")
+    assert (ended.code, ended.err) == (0, "") and "activation_mine" in ended.json["$defs"]
+
+
 @pytest.mark.slow(*COMMANDS)
 def test_the_documents_checks_pass(example: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_layers.py"]

@@ -245,6 +245,14 @@ def test_board_on_a_port_that_is_taken(process: Command, runs: Path) -> None:
     assert "error: TensorBoard could not start" in ended.err
 
 
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("host", ["", "x" * 100, "192.0.2.1"])
+def test_board_on_a_host_that_is_none(host: str, dlx: Command) -> None:
+    ended = dlx("board", "--host", host)
+    assert ended.code == 2
+    assert ended.err.startswith(f"error: --host: '{host}' is no address: ")
+
+
 def test_board_without_runs(dlx: Command) -> None:
     ended = dlx("board")
     assert ended.code == 2

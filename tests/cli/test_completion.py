@@ -10,7 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+import shellingham
 
+from dlx.cli import completion
+from dlx.cli.app import main
+from dlx.errors import StorageError
 from tests.guarded import COMMANDS
 from tests.report.runs_on_disk import write_run
 
@@ -40,6 +44,42 @@ def test_configs_keys_names_and_runs_are_completed(tmp_path: Path) -> None:
         "train.batch_size=",
         "train.batch_size=64",
     ]
+
+
+def test_what_a_shell_would_execute_or_take_apart_is_not_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [
+        "a$(id)",
+        "a`id`",
+        "a;id",
+        "a b",
+        "a'",
+        'a"',
+        "a\n",
+        "a\x1b[1m",
+        "a>b",
+        "a\\",
+        "-a",
+        "a\udcff",
+    ]
+    for name in [*names, "aé_1.5@x:y=z"]:
+        (tmp_path / f"{name}.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    files = [name for name in completion.configs("") if name.endswith(".yaml")]
+    assert files == ["aé_1.5@x:y=z.yaml"]
+
+
+@pytest.mark.parametrize("home", ["a file", "missing/in/proc"])
+def test_a_home_that_cannot_be_written_is_told(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a file").touch()
+    folder = tmp_path / home if home == "a file" else Path("/proc/nothing")
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setattr(shellingham, "detect_shell", lambda: ("bash", "/bin/bash"))
+    assert main(["--install-completion"]) == StorageError.exit_code
+    assert f"error: --install-completion: {folder}" in capsys.readouterr().err
 
 
 def typed(folder: Path, lines: list[str]) -> list[str]:

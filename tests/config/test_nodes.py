@@ -1,5 +1,6 @@
 """YAML 1.2 scalars, positions, and everything a file can have wrong before its keys are read."""
 
+import json
 import math
 
 import pytest
@@ -62,6 +63,11 @@ def test_what_yaml_1_1_read_otherwise_is_a_string(text):
 
 def test_quoted_scalars_are_strings():
     assert value("['1', \"true\", '~']") == ["1", "true", "~"]
+
+
+def test_a_character_that_json_writes_as_two_halves_is_one():
+    written = {"😀": ["a😀🚀"]}
+    assert value(json.dumps(written)) == written
 
 
 def test_not_a_number():

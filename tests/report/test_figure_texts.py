@@ -2,10 +2,12 @@
 
 import warnings
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dlx.report.figures import encoded, log_scale, plain_texts
+from dlx.report.figures import encoded, log_scale, plain_texts, short
+from dlx.report.run.pictures import confusion_figure
 
 
 def ticks(low: float, high: float) -> list[str]:
@@ -40,3 +42,14 @@ def test_a_character_without_a_glyph_is_a_box_and_no_remark() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encoded(figure)  # after `plain_texts`, as a page does it
+
+
+def test_long_names_leave_room_for_what_is_drawn() -> None:
+    names = ("x" * 5000, "x" * 4999 + "y", "short")
+    shown = short(names)
+    assert len({*shown}) == 3 and shown[2] == "short" and max(map(len, shown)) < 60
+    figure = confusion_figure(np.eye(3, dtype=int), names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoded(figure)
+    assert figure.axes[0].get_position().width > 0.3

@@ -59,6 +59,9 @@ _COARSE = 1e-3  # share of the standard deviation that a step between numbers ma
 _PLAUSIBLE = tuple(text for text in MISSING if text not in MISSING_CATEGORIES)
 
 
+_YEAR_1, _YEAR_10000 = np.datetime64("0001"), np.datetime64("10000")
+
+
 @dataclass(frozen=True)
 class Rules:
     """What the options of a source say of how cells are written."""
@@ -111,12 +114,13 @@ def read_cells(
     name = str(series.name)
     if isinstance(series.dtype, pd.DatetimeTZDtype):
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-    if pd.api.types.is_datetime64_any_dtype(series) and kind != "category":
+    is_dated = pd.api.types.is_datetime64_any_dtype(series) and kind != "category"
+    if is_dated and (kind or series.notna().any()):
+        seconds = _seconds(series, where)
         if kind is None:
-            raise DataError(_date_refusal(name, date_of(_seconds(series.dropna())[0]), "auto"))
-        return Cells(
-            Column(name, None, replace(rules.form(name, "date"), dates=_ISO)), _seconds(series)
-        )
+            first = seconds[~np.isnan(seconds)][0]
+            raise DataError(_date_refusal(name, date_of(first), "auto"))
+        return Cells(Column(name, None, replace(rules.form(name, "date"), dates=_ISO)), seconds)
     if is_numeric(series) and kind in (None, "number"):
         form = rules.form(name, "number")
         values = finite_numbers(series, form, where)
@@ -190,8 +194,15 @@ def is_placeholder(text: str) -> bool:
     return words.strip("()[]<>") in _PLACEHOLDERS or not re.search(r"\w", words.replace("_", ""))
 
 
-def _seconds(series: pd.Series) -> np.ndarray:
+def _seconds(series: pd.Series, where: Where) -> np.ndarray:
     """Return the seconds since 1970 of timestamps, NaN where missing."""
+    whole = series.to_numpy("datetime64[s]")
+    wrong = np.flatnonzero((whole < _YEAR_1) | (whole >= _YEAR_10000))
+    if len(wrong):
+        raise DataError(
+            f"{where(wrong[0])}, column {series.name!r}: {whole[wrong[0]]} is outside of the years "
+            "1 to 9999; correct it or drop the row"
+        )
     values = series.to_numpy("datetime64[us]")
     return np.where(np.isnat(values), np.nan, values.astype(np.int64) / 1e6)
 

@@ -24,7 +24,7 @@ from dlx.data.tables.layout import (
     survey,
     survey_new,
 )
-from dlx.errors import ConfigError, DataError, did_you_mean, refuse_special
+from dlx.errors import ConfigError, DataError, did_you_mean, refuse_special, said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,9 @@ def read_csv(
                 low_memory=False,  # otherwise chunks of a column may differ in type
             )
         except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{path}: not a CSV file ({error})") from error
+            raise DataError(
+                f"{path}: not a CSV file ({said(error)}); correct it: is a quote left open?"
+            ) from error
 
     open_columns = [name for name in columns if name not in as_text]
     marks = {}
@@ -231,10 +233,11 @@ def _parquet(path: Path) -> Iterator[pa.Schema]:
         if twice := [name for name in schema.names if schema.names.count(name) > 1]:
             raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
         yield schema
-    except (pa.ArrowException, OSError) as error:
-        why = str(error).splitlines()[0]
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        why = said(error)
         raise DataError(
-            f"{path}: not a parquet file ({why}); write it again, or use data.name: csv"
+            f"{path}: not a parquet file that can be read ({why}); write it again, or use "
+            "data.name: csv"
         ) from error
 
 
@@ -258,7 +261,7 @@ def _table(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
                 lengths = pc.call_function("binary_length", [chunk.dictionary])
                 size += lengths.take(chunk.indices).sum().as_py() or 0
             check_fits(f"{path}, unpacked", size, SMALLER)
-            table = table.set_column(place, names[place], column.cast(kind))
+            table = table.set_column(place, names[place], column.cast(column.type.value_type))
     return table
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlx import texts
 from dlx.ablation.results import RunResult
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
@@ -35,12 +36,12 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
         names,
         [_note(variant, metric) for variant in variants],
         ("all", "near the baseline") if near else ("",),
-        label=f"difference in {reading.in_words(metric)} from {style.shortened(baseline, 50)} "
+        label=f"difference in {reading.in_words(metric)} from {texts.shortened(baseline, 50)} "
         f"({unit}; {better})",
     )
     for axes, limits in zip(panels, (None, near), strict=False):
         _panel(axes, variants, factor, margin, limits)
-    short = style.told_apart(names, 18)
+    short = texts.told_apart(names, 18)
     narrow, panels = row_chart(
         [short[name] for name in names],
         [""] * len(names),

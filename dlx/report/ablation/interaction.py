@@ -12,6 +12,7 @@ from dlx.ablation.variants import show
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
+from dlx.texts import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,7 +143,7 @@ def _map(summary: Summary, across: Factor, lines: Factor, cells: Cells) -> tuple
     values = np.array(
         [[np.nan if cell is None else factor * cell["mean"] for cell in row] for row in cells]
     )
-    names = [style.shortened(f"{lines['label']}={show(value)}", 40) for value in lines["values"]]
+    names = [shortened(f"{lines['label']}={show(value)}", 40) for value in lines["values"]]
     left, height = 0.55 + style.inches(names), 0.34 * len(names)
     figure = style.sheet(height + 1.1)
     axes = style.panel(figure, left, 0.4, style.WIDTH - left - 0.9, height)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.groups import MOST_PANELS, Group
 from dlx.report.ablation.reading import Summary
+from dlx.texts import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def small_multiples(
         row, column = divmod(place, columns)
         left, top = _LEFT + column * (width + _GAP), _ABOVE + row * pitch
         axes = style.panel(figure, left, top, width, _HEIGHT)
-        style.heading(axes, style.shortened(group.title, int(width / 0.08)))
+        style.heading(axes, shortened(group.title, int(width / 0.08)))
         paint(axes, group)
         if axes.get_xscale() == "linear":
             # The last label would overlap the first one of the next panel.
@@ -66,11 +67,11 @@ def _labels(group: Group, width: float) -> list[_Labels]:
     lines: list[_Labels] = [[]]
     end = 0.0  # of the last label, in inches
     if group.factor:
-        text = style.shortened(f"{group.factor}:", int(width / _CHARACTER / 2))
+        text = shortened(f"{group.factor}:", int(width / _CHARACTER / 2))
         lines[-1].append((0.0, text, style.INK))
         end = len(text) * _CHARACTER + 0.06
     for line in group.lines:
-        text = "— " + style.shortened(line.label, int(width / _CHARACTER) - 2)
+        text = "— " + shortened(line.label, int(width / _CHARACTER) - 2)
         size = len(text) * _CHARACTER + 0.1
         if lines[-1] and end + size > width + 0.1:
             lines.append([])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.report.figures import encoded
+from dlx.texts import shortened
 from dlx.tracking.images import png
 
 if TYPE_CHECKING:
@@ -139,24 +140,6 @@ def line_chart(names: Sequence[str], height: float, text: str) -> tuple["Figure"
     axes = panel(figure, left, 0.4, WIDTH - left - right, height)
     heading(axes, text)
     return figure, axes
-
-
-def shortened(text: str, width: int) -> str:
-    """Return a text of at most `width` characters; a longer one loses its middle."""
-    if len(text) <= width:
-        return text
-    tail = (width - 3) // 2
-    return f"{text[: width - 3 - tail]} … {text[len(text) - tail :]}"
-
-
-def told_apart(names: Iterable[str], width: int) -> dict[str, str]:
-    """Return names as `shortened` ones, of so many characters more that no two are alike."""
-    different = list(dict.fromkeys(names))
-    while True:
-        short = {name: shortened(name, width) for name in different}
-        if len(set(short.values())) == len(short):
-            return short
-        width += 10
 
 
 def wrapped(name: str, width: int = 40, lines: int = 3) -> str:

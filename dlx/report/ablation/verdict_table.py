@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
-from dlx.report.ablation.style import told_apart
+from dlx.texts import told_apart
 
 _WIDEST = 60  # characters of a name
 

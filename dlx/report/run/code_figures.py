@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlx.cohort import Cohort
+from dlx.report.figures import short
 from dlx.report.run import pictures
 from dlx.report.run.reconstruction import MOST_CODES, SIDE, Codes, Look, Sample
 
@@ -71,12 +72,12 @@ def _reconstructed_numbers(sample: Sample, look: Look, title: str) -> Figure:
     columns = min(4, shown)
     lines = -(-shown // columns)
     figure = Figure(figsize=(2.6 * columns, 2.5 * lines + 0.6), dpi=110, layout="constrained")
-    for place in range(shown):
+    for place, name in enumerate(_columns(sample, shown)):
         axes = figure.add_subplot(lines, columns, place + 1)
         inputs, outputs = look.inputs[:, place], look.outputs[:, place]
         axes.scatter(inputs, outputs, s=8, alpha=0.6, linewidths=0)
         axes.axline((inputs.mean(), inputs.mean()), slope=1, color="black", linewidth=0.7)
-        axes.set_title(_column(sample, place), fontsize=9)
+        axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
     given = "corrupted inputs" if look.corrupted is not None else "inputs"
     of = f", the first {shown} of {look.inputs.shape[1]}" if shown < look.inputs.shape[1] else ""
@@ -142,7 +143,7 @@ def _bars(axes: "Axes", heights: np.ndarray, what: str) -> None:
 
 def _error_per_class(errors: Sequence[np.ndarray], names: Sequence[str], title: str) -> Figure:
     """Draw the mean squared error of each class's rows (N,), summed over a row's inputs."""
-    by_class = {name: rows for name, rows in zip(names, errors, strict=True) if len(rows)}
+    by_class = {name: rows for name, rows in zip(short(names), errors, strict=True) if len(rows)}
     places, labels = range(len(by_class)), list(by_class)
     means = [rows.mean() for rows in by_class.values()]
     halves = [
@@ -196,8 +197,7 @@ def _traversal(
         axes.set_title(name, fontsize=9)
     width = decoded.shape[-1]
     if width <= _NAMED:
-        labels = [_column(sample, place) for place in range(width)]
-        panels[-1].set_xticks(range(width), labels, rotation=90)
+        panels[-1].set_xticks(range(width), _columns(sample, width), rotation=90)
     figure.suptitle(
         f"{title}\n(change of each reconstructed input, in standard deviations of the rows; blue: "
         "down, orange: up)",
@@ -211,7 +211,7 @@ def _code_map(codes: Codes, title: str) -> Figure:
     style = {"s": 9, "alpha": 0.75, "linewidths": 0}
     if codes.classes is None:
         axes.scatter(*codes.values.T, **style)
-    for number, name in enumerate(codes.names):
+    for number, name in enumerate(short(codes.names)):
         points = codes.values[codes.classes == number]
         color = pictures.COLORS[number % len(pictures.COLORS)] / 255
         axes.scatter(*points.T, color=color, label=name if number < _NAMED else None, **style)
@@ -263,5 +263,5 @@ def _colors(pixels: np.ndarray) -> np.ndarray:
     return pixels.repeat(3, 2) if pixels.shape[2] == 1 else pixels
 
 
-def _column(sample: Sample, place: int) -> str:
-    return sample.features[place] if sample.features else f"input {place + 1}"
+def _columns(sample: Sample, count: int) -> list[str]:
+    return short((sample.features or [f"input {place + 1}" for place in range(count)])[:count])

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlx.data.dataset import Task
 from dlx.nn.network import Network
+from dlx.report.figures import short
 from dlx.report.run.regions import Panel, Plane, Shade, shade_units
 
 if TYPE_CHECKING:
@@ -47,24 +48,25 @@ def confusion_figure(counts: np.ndarray, classes: tuple[str, ...], title: str = 
     from matplotlib.figure import Figure
 
     figure = Figure(dpi=100, layout="constrained")
+    names = short(classes)
     if counts.ndim == 2:
-        size = 3 + 0.4 * min(len(classes), _MOST_NAMES)
+        size = 3 + 0.4 * min(len(names), _MOST_NAMES)
         figure.set_size_inches(size, size)
-        _draw_counts(figure.add_subplot(), counts, classes)
+        _draw_counts(figure.add_subplot(), counts, names)
     else:
-        shown = min(len(classes), _MOST_NAMES)
+        shown = min(len(names), _MOST_NAMES)
         columns = int(np.ceil(np.sqrt(shown)))
         lines = -(-shown // columns)
         figure.set_size_inches(2.4 * columns, 2.6 * lines)
         for place in range(shown):
-            axes = figure.add_subplot(lines, columns, place + 1, title=classes[place])
+            axes = figure.add_subplot(lines, columns, place + 1, title=names[place])
             _draw_counts(axes, counts[place], ("no", "yes"))
     if title:
         figure.suptitle(title)
     return figure
 
 
-def _draw_counts(axes: "Axes", counts: np.ndarray, names: tuple[str, ...]) -> None:
+def _draw_counts(axes: "Axes", counts: np.ndarray, names: Sequence[str]) -> None:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="classified as", ylabel="true class")

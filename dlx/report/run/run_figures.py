@@ -11,7 +11,7 @@ from dlx.config.schema import RunConfig
 from dlx.data.parts import Splits
 from dlx.models.design import Design
 from dlx.nn.metrics import is_rising, scale_of, tag, unit_of
-from dlx.report.figures import SPLIT_COLORS, encoded, log_scale
+from dlx.report.figures import SPLIT_COLORS, encoded, log_scale, short
 from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Sample
 from dlx.report.run.regions import Panel, Plane, is_plane
@@ -104,11 +104,12 @@ def _panel(axes: "Axes", panel: Panel, plane: Plane) -> None:
     size = 18 if len(plane.rows) > 50 else 70
     style = {"s": size, "edgecolors": "black", "linewidths": 0.5}
     axes.scatter(*plane.rows.T, c=pictures.colored(panel.rows) / 255, **style)
-    for number, name in enumerate(panel.names[:_MOST_NAMES]):
+    for number, name in enumerate(short(panel.names)[:_MOST_NAMES]):
         axes.scatter(
             [], [], color=pictures.COLORS[number % len(pictures.COLORS)] / 255, label=name, **style
         )
-    axes.set(xlabel=plane.axes[0], ylabel=plane.axes[1], title=panel.title)
+    across, up, title = short([*plane.axes, panel.title])
+    axes.set(xlabel=across, ylabel=up, title=title)
     axes.legend(loc="upper right", fontsize=8)
 
 

@@ -13,6 +13,7 @@ from dlx.report.ablation.style import BLUE, FAINT, GREY, INK, SMALL, VERMILLION,
 from dlx.report.figures import log_scale
 from dlx.report.search.words import Summary, in_words, judged_words
 from dlx.search.space import Dimension, dimensions
+from dlx.texts import shortened
 
 _LEFT = 0.9  # inches, of axes with a label
 _LOST = {"pruned": (GREY, "|"), "diverged": (VERMILLION, "x"), "failed": (INK, "x")}
@@ -194,7 +195,7 @@ def _scale(
         texts = [json.dumps(value) for value in own.values]
         step = max(len(texts) - 1, 1)
         places = np.array([texts.index(json.dumps(value)) / step for value in values])
-        shown = [(place / step, style.shortened(show(v), 14)) for place, v in enumerate(own.values)]
+        shown = [(place / step, shortened(show(v), 14)) for place, v in enumerate(own.values)]
         return places, shown if len(shown) <= 12 else [shown[0], shown[-1]]
     change = np.log if own.is_log else np.asarray
     low, high = change(own.low), change(own.high)

@@ -179,6 +179,40 @@ def test_a_parquet_file_with_two_columns_of_a_name_is_refused_in_a_line(tmp_path
         load_dataset("parquet", Path(), path=tmp_path / "t.parquet", target="y")
 
 
+@pytest.mark.parametrize("seconds", [-(10**11), 2**40])
+@pytest.mark.parametrize("asked", [{}, {"dates": {"a": "auto"}}, {"time": "a"}])
+def test_a_date_that_no_calendar_has_is_refused_in_a_line(seconds, asked, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs dlx[parquet]")
+    times = pa.array([0, seconds, 5, 9], pa.timestamp("s"))
+    table = pa.table({"a": times, "b": [1, 2, 3, 4], "y": [1, 2, 3, 4]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t.parquet, row 3, column 'a': .* years 1 to 9999; corr"):
+        load_dataset("parquet", Path(), path=tmp_path / "t.parquet", target="y", **asked)
+
+
+def test_dates_that_are_all_missing_are_missing_values(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs dlx[parquet]")
+    times = pa.array([None] * 4, pa.timestamp("s"))
+    parquet.write_table(pa.table({"a": times, "y": [1, 2, 3, 4]}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t.parquet, row 2, column 'a': the value is missing"):
+        load_dataset("parquet", Path(), path=tmp_path / "t.parquet", target="y")
+
+
+@pytest.mark.parametrize("damage", ["date", "metadata"])
+def test_a_parquet_file_that_python_cannot_read_is_refused_in_a_line(damage, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs dlx[parquet]")
+    days = pa.array([-(2**31) if damage == "date" else 0] * 4, pa.date32())
+    table = pa.table({"a": days, "y": [1, 2, 3, 4]})
+    if damage == "metadata":
+        table = table.replace_schema_metadata({"pandas": b"{not json"})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t.parquet: not a parquet file that can be read \(.*\); "):
+        load_dataset("parquet", Path(), path=tmp_path / "t.parquet", target="y")
+
+
 def test_parquet_gives_the_same_data_set_as_csv(tmp_path, write):
     pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
     frame = pd.read_csv(write(PEOPLE))

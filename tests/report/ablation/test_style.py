@@ -17,8 +17,6 @@ def test_a_wrapped_name_fits_and_keeps_its_ends(lines: int) -> None:
 
 def test_a_short_name_stays() -> None:
     assert style.wrapped("activation=relu") == "activation=relu"
-    assert style.shortened("activation=relu", 15) == "activation=relu"
-    assert len(style.shortened("activation=relu", 10)) == 10
 
 
 def test_labels_at_the_ends_of_lines_do_not_overlap() -> None:
