@@ -56,7 +56,7 @@ class _Worker:
 
 _IN_ONE_PROCESS = (
     "one process trained all: further ones would have run this script again; for several, write "
-    "what trains below `if __name__ == '__main__':`"
+    "what trains below `if __name__ == '__main__':` into a file"
 )
 
 
@@ -185,19 +185,20 @@ def repeats_script() -> bool:
     main = sys.modules["__main__"]
     if getattr(getattr(main, "__spec__", None), "name", "").endswith("__main__"):
         return False
-    try:
-        tree = ast.parse(Path(main.__file__ or "").read_bytes())
-    except (AttributeError, OSError):  # there is none, as in a notebook
+    file = getattr(main, "__file__", None)
+    if file is None:  # as in a notebook
         return False
-    except (SyntaxError, ValueError):  # as of compiled code
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):  # as of <stdin>, which is not there, and .pyc
         return True
     guards = [guard for guard in map(_guarded, ast.walk(tree)) if guard is not None]
     outwards = [frame for frame, _ in traceback.walk_stack(sys._getframe())]
     scripts = [frame for frame in outwards if frame.f_globals is vars(main)]
     if not scripts or scripts[-1].f_code.co_name != "<module>":  # as in a thread
         return not guards
-    file = scripts[-1].f_code.co_filename
-    lines = [frame.f_lineno for frame in scripts if frame.f_code.co_filename == file]
+    own = scripts[-1].f_code.co_filename
+    lines = [frame.f_lineno for frame in scripts if frame.f_code.co_filename == own]
     return not any(first <= line <= last for first, last in guards for line in lines)
 
 

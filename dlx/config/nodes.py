@@ -92,7 +92,7 @@ def read_file(path: Path, problems: list[str]) -> Node:
     """Return the mapping in a config file; `problems` gets what is wrong but can be read."""
     try:
         refuse_special(path, pipe=True)
-        with open(path, "rb", opener=_open) as file:  # noqa: PTH123 - Path's own has no opener
+        with open(path, "rb", opener=_open) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = unreadable(path, error, "a YAML file", "*.y*ml")

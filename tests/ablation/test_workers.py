@@ -142,6 +142,8 @@ def test_a_script_is_run_again_unless_it_has_asked_for_its_name(
     exec(compile(script.read_text(), str(script), "exec"), vars(module))
     assert vars(module)["said"] == [repeats]
     assert repeats_script() is ("__name__" not in text)  # as from a thread
+    module.__file__ = "<stdin>"
+    assert repeats_script()
     del module.__file__
     assert not repeats_script()
 
