@@ -9,14 +9,12 @@ import functools
 import importlib
 import inspect
 import math
-import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from dlx.config.words import shown
-from dlx.errors import ConfigError, DlxError, is_out_of_memory, raised_at, said
+from dlx.errors import ConfigError, DlxError, is_of_signal, is_out_of_memory, raised_at, said
 from dlx.registry import MODULES
 
 Judge = Callable[[Any, Sequence[Any]], str | None]
@@ -126,16 +124,6 @@ def place(function: Any) -> tuple[str, int]:
         return code.co_filename, code.co_firstlineno
     file = sys.modules[function.__module__].__file__
     return str(file), inspect.getsourcelines(inspect.unwrap(function))[1]
-
-
-def is_of_signal(error: BaseException) -> bool:
-    """Say whether an error is the interrupt that a signal has made, and not a plug-in's own."""
-    if type(error) is not KeyboardInterrupt:
-        return False
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        return True  # of which a trace has no line
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_globals.get("__name__", "").startswith("dlx.")  # of the handler
 
 
 def _activation(a: Any, arguments: Sequence[Any]) -> str | None:

@@ -29,12 +29,13 @@ from dlx.errors import (
     ConfigError,
     DlxError,
     DlxWarning,
+    is_of_signal,
     raised_at,
     refuse_special,
     said,
     unreadable,
 )
-from dlx.plugin_results import check_signatures, is_of_signal, judged, place
+from dlx.plugin_results import check_signatures, judged, place
 from dlx.texts import expanded
 
 
