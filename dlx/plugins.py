@@ -51,6 +51,7 @@ class Plugin:
 
 
 _loaded: dict[Path, Plugin] = {}
+_LATER = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any]:
@@ -77,7 +78,12 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
     def decorate(function: Any) -> Any:
         if not (inspect.isfunction(function) or inspect.isclass(function)):
             raise ConfigError(
-                f"register: received {function!r} as a {kind}; write a function that calls it"
+                f"register: received {function!r} as the {kind}; write a function that calls it"
+            )
+        if any(is_so(function) for is_so in _LATER):
+            raise ConfigError(
+                f"register: {kind} {function.__name__!r} is async or a generator, which computes "
+                "nothing when it is called; write a function that returns its result"
             )
         try:
             is_loaded = getattr(function, "__module__", "").startswith(PLUGINS)

@@ -318,6 +318,17 @@ def test_a_plugin_that_changes_python_is_refused_and_undone(
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
+@pytest.mark.parametrize(
+    ("begins", "ends"), [("async def", "return z"), ("def", "yield z"), ("async def", "yield z")]
+)
+def test_what_computes_nothing_when_it_is_called_is_refused(
+    begins: str, ends: str, tmp_path: Path
+) -> None:
+    text = f'import dlx\n@dlx.register("activation")\n{begins} f(z):\n    """F."""\n    {ends}\n'
+    with pytest.raises(ConfigError, match=r"mine\.py:2: register: activation 'f' is async"):
+        plugins.load(write(tmp_path, text))
+
+
 def test_what_a_plugin_may_change_of_python(tmp_path: Path) -> None:
     """Further folders and modules, and what changes no bit of a training."""
     text = "import sys, torch\nsys.path.append('more')\ntorch.manual_seed(1)\nimport colorsys\n"
