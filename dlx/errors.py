@@ -8,6 +8,7 @@ dlx itself; it exits with 1.
 import difflib
 import errno
 import re
+import signal
 import stat
 import traceback
 from collections.abc import Callable, Collection, Iterable
@@ -214,13 +215,28 @@ PLUGINS = "dlx_plugin_"  # begins the names of the modules that plug-ins become
 
 
 def of_plugin(error: BaseException) -> str | None:
-    """Return `plug-in file:line: error` if a line of a plug-in took part in it, else None."""
+    """Return `plug-in file:line: error` if a line of a plug-in took part in it, else None.
+
+    In the interrupt of a signal none did, whatever was being executed.
+    """
+    if is_of_signal(error):
+        return None
 
     def is_its_own(frame: FrameType) -> bool:
         return str(frame.f_globals.get("__name__")).startswith(PLUGINS)
 
     place = _innermost(error, is_its_own)
     return place and f"plug-in {place}"
+
+
+def is_of_signal(error: BaseException) -> bool:
+    """Say whether an error is the interrupt that a signal has made, and not a plug-in's own."""
+    if type(error) is not KeyboardInterrupt:
+        return False
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        return True  # of which a trace has no line
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").startswith("dlx.")  # of the handler
 
 
 def told(error: DlxError) -> str:

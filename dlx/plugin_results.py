@@ -9,14 +9,12 @@ import functools
 import importlib
 import inspect
 import math
-import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from dlx.config.words import shown
-from dlx.errors import ConfigError, DlxError, is_out_of_memory, raised_at, said
+from dlx.errors import ConfigError, DlxError, is_of_signal, is_out_of_memory, raised_at, said
 from dlx.registry import MODULES
 
 Judge = Callable[[Any, Sequence[Any]], str | None]
@@ -90,6 +88,7 @@ def judged(kind: str, function: Any) -> Any:
         if kind in _FILLS:  # of which another name stays, whatever becomes of the tensor
             given = (arguments[0].fill_(math.nan).detach(), *arguments[1:])
         learned = [a for a in arguments if getattr(a, "requires_grad", False)]
+        put_back = torch_as_it_is()
         with contextlib.redirect_stdout(sys.stderr):
             try:
                 result = function(*arguments, **options)
@@ -100,6 +99,11 @@ def judged(kind: str, function: Any) -> Any:
                 if is_of_signal(error):
                     raise
                 raise ConfigError(f"plug-in {raised_at(error, {file})}") from error
+        if changed := put_back():
+            raise ConfigError(
+                f"plug-in {file}:{line}: {kind} {function.__name__!r} changes {changed[0]}; leave "
+                "torch as it is"
+            )
         problem = judge(result, given) if judge else None
         if problem is None and all(argument.requires_grad for argument in learned):
             return result
@@ -109,6 +113,34 @@ def judged(kind: str, function: Any) -> Any:
     if inspect.isclass(function):
         checked.__annotations__ = function.__init__.__annotations__
     return checked
+
+
+def torch_as_it_is() -> Callable[[], list[str]]:
+    """Return what puts back where and in which type torch computes, and says what was changed.
+
+    Until torch is imported that is the processor, without autocast.
+    """
+    device_before, cast_before = _settings()
+
+    def put_back() -> list[str]:
+        device, cast = _settings()
+        changed = []
+        if device != device_before:
+            changed.append("torch's default device")
+            sys.modules["torch"].set_default_device(device_before)
+        if cast != cast_before:
+            changed.append("torch's autocast")
+            sys.modules["torch"].set_autocast_enabled("cpu", cast_before)
+        return changed
+
+    return put_back
+
+
+def _settings() -> tuple[str, bool]:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return "cpu", False
+    return str(torch.get_default_device()), torch.is_autocast_enabled("cpu")
 
 
 def _name(error: Exception, file: str) -> None:
@@ -126,16 +158,6 @@ def place(function: Any) -> tuple[str, int]:
         return code.co_filename, code.co_firstlineno
     file = sys.modules[function.__module__].__file__
     return str(file), inspect.getsourcelines(inspect.unwrap(function))[1]
-
-
-def is_of_signal(error: BaseException) -> bool:
-    """Say whether an error is the interrupt that a signal has made, and not a plug-in's own."""
-    if type(error) is not KeyboardInterrupt:
-        return False
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        return True  # of which a trace has no line
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_globals.get("__name__", "").startswith("dlx.")  # of the handler
 
 
 def _activation(a: Any, arguments: Sequence[Any]) -> str | None:

@@ -13,7 +13,9 @@ import builtins
 import contextlib
 import hashlib
 import inspect
+import os
 import shlex
+import signal
 import sys
 import types
 import warnings
@@ -29,12 +31,14 @@ from dlx.errors import (
     ConfigError,
     DlxError,
     DlxWarning,
+    is_of_signal,
     raised_at,
     refuse_special,
     said,
     unreadable,
 )
-from dlx.plugin_results import check_signatures, is_of_signal, judged, place
+from dlx.plugin_results import check_signatures, judged, place, torch_as_it_is
+from dlx.stopping import numbers
 from dlx.texts import expanded
 
 
@@ -47,6 +51,7 @@ class Plugin:
 
 
 _loaded: dict[Path, Plugin] = {}
+_LATER = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any]:
@@ -73,7 +78,12 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
     def decorate(function: Any) -> Any:
         if not (inspect.isfunction(function) or inspect.isclass(function)):
             raise ConfigError(
-                f"register: received {function!r} as a {kind}; write a function that calls it"
+                f"register: received {function!r} as the {kind}; write a function that calls it"
+            )
+        if any(is_so(function) for is_so in _LATER):
+            raise ConfigError(
+                f"register: {kind} {function.__name__!r} is async or a generator, which computes "
+                "nothing when it is called; write a function that returns its result"
             )
         try:
             is_loaded = getattr(function, "__module__", "").startswith(PLUGINS)
@@ -172,20 +182,21 @@ def _leave_python_alone(code: types.CodeType, module: types.ModuleType) -> None:
     Nothing of dlx would work then, nor could it say so: what undoes it calls no built-in function.
     """
     names, modules, depth = builtins.__dict__, sys.modules, sys.getrecursionlimit()
-    names_before, modules_before, device = names.copy(), modules.copy(), _default_device()
+    names_before, modules_before, process = names.copy(), modules.copy(), _Process()
+    put_back = torch_as_it_is()
     try:
         exec(code, module.__dict__)
     finally:
         changed = [f"builtins.{name}" for name in _changed(names, names_before)]
-        changed += [f"sys.modules[{name!r}]" for name in _changed(modules, modules_before)]
         names.update(names_before)
+        modules_before |= _taken_away(module)
+        changed += [f"sys.modules[{name!r}]" for name in _changed(modules, modules_before)]
         modules.update(modules_before)
         is_lower = sys.getrecursionlimit() < depth
         sys.setrecursionlimit(depth)
+        changed += process.put_back()
+        changed += put_back()
     changed += ["the recursion limit"] * is_lower
-    if _default_device() != device:
-        changed.append("torch's default device")
-        sys.modules["torch"].set_default_device(device)
     if changed:
         raise ConfigError(
             f"{module.__file__}: it changes {changed[0]}; a plug-in registers names, and leaves "
@@ -193,14 +204,58 @@ def _leave_python_alone(code: types.CodeType, module: types.ModuleType) -> None:
         )
 
 
+def _taken_away(module: types.ModuleType) -> dict[str, types.ModuleType]:
+    """Return what a module has imported, and names, that Python no longer has, by its name."""
+    named = [own for own in module.__dict__.values() if isinstance(own, types.ModuleType)]
+    imported = [own for own in named if getattr(own, "__spec__", None) is not None]
+    return {own.__name__: own for own in imported if own.__name__ not in sys.modules}
+
+
+class _Process:
+    """What of this process a plug-in leaves as it is, beside what Python has loaded."""
+
+    def __init__(self) -> None:
+        self._folder = _folder()
+        self._words = sys.argv[:]
+        self._finders = {"sys.path": sys.path[:], "sys.meta_path": sys.meta_path[:]}
+        self._streams = {name: getattr(sys, name) for name in ("stdin", "stdout", "stderr")}
+        self._handlers = {number: signal.getsignal(number) for number in numbers()}
+
+    def put_back(self) -> list[str]:
+        """Put back what has been changed since, and return what that is."""
+        changed = []
+        if self._folder is not None and _folder() != self._folder:
+            changed.append("the working folder")
+            os.chdir(self._folder)
+        if sys.argv != self._words:
+            changed.append("sys.argv")
+            sys.argv[:] = self._words
+        for name, before in self._finders.items():
+            now = getattr(sys, name.removeprefix("sys."))
+            if any(finder not in now for finder in before):  # further ones may be there
+                changed.append(name)
+                now[:] = before
+        for name, stream in self._streams.items():
+            if getattr(sys, name) is not stream:
+                changed.append(f"sys.{name}")
+                setattr(sys, name, stream)
+        for number, handler in self._handlers.items():
+            if signal.getsignal(number) is not handler:
+                changed.append(f"the handler of {number.name}")
+                signal.signal(number, handler)
+        return changed
+
+
+def _folder() -> Path | None:
+    """Return the working folder; None: it has been deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
 def _changed(names: dict[str, Any], before: dict[str, Any]) -> list[str]:
     return [name for name, was in before.items() if names.get(name) is not was]
-
-
-def _default_device() -> str:
-    """Return where torch makes tensors, which is the processor until it is imported."""
-    torch = sys.modules.get("torch")
-    return str(torch.get_default_device()) if torch else "cpu"
 
 
 def _check_options(entry: registry.Entry) -> None:

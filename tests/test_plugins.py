@@ -3,6 +3,7 @@
 import builtins
 import hashlib
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -319,9 +320,17 @@ def test_a_plugin_that_cannot_be_used_names_the_line_and_leaves_nothing(
         ("import builtins; del builtins.next", "builtins.next"),
         ("import sys; sys.modules['json'] = None", "sys.modules['json']"),
         ("import sys; del sys.modules['dlx.errors']", "sys.modules['dlx.errors']"),
+        ("import sys, this; del sys.modules['this']", "sys.modules['this']"),
         ("import sys; sys.modules.clear()", "sys.modules['sys']"),
         ("import sys; sys.setrecursionlimit(500)", "the recursion limit"),
         ("import torch; torch.set_default_device('meta')", "torch's default device"),
+        ("import torch; torch.set_autocast_enabled('cpu', True)", "torch's autocast"),
+        ("import os; os.chdir('/')", "the working folder"),
+        ("import sys; sys.argv.clear()", "sys.argv"),
+        ("import sys; sys.path.clear()", "sys.path"),
+        ("import sys; sys.meta_path.clear()", "sys.meta_path"),
+        ("import sys; sys.stderr = None", "sys.stderr"),
+        ("import signal; signal.signal(signal.SIGTERM, print)", "the handler of SIGTERM"),
     ],
 )
 def test_a_plugin_that_changes_python_is_refused_and_undone(
@@ -329,11 +338,55 @@ def test_a_plugin_that_changes_python_is_refused_and_undone(
 ) -> None:
     names, modules = vars(builtins).copy(), sys.modules.copy()
     limit, device = sys.getrecursionlimit(), torch.get_default_device()
+    process = (Path.cwd(), sys.argv[:], sys.path[:], sys.meta_path[:], sys.stderr)
+    handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(ConfigError, match=re.escape(f"mine.py: it changes {what}; a plug-in reg")):
         plugins.load(write(tmp_path, changes + "\n"))
     assert vars(builtins) == names
     assert modules.items() <= sys.modules.items()
     assert (sys.getrecursionlimit(), torch.get_default_device()) == (limit, device)
+    assert not torch.is_autocast_enabled("cpu")
+    assert (Path.cwd(), sys.argv, sys.path, sys.meta_path, sys.stderr) == process
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends"), [("async def", "return z"), ("def", "yield z"), ("async def", "yield z")]
+)
+def test_what_computes_nothing_when_it_is_called_is_refused(
+    begins: str, ends: str, tmp_path: Path
+) -> None:
+    text = f'import dlx\n@dlx.register("activation")\n{begins} f(z):\n    """F."""\n    {ends}\n'
+    with pytest.raises(ConfigError, match=r"mine\.py:2: register: activation 'f' is async"):
+        plugins.load(write(tmp_path, text))
+
+
+def test_what_a_plugin_may_change_of_python(tmp_path: Path) -> None:
+    """Further folders and modules, and what changes no bit of a training."""
+    text = "import sys, torch\nsys.path.append('more')\ntorch.manual_seed(1)\nimport colorsys\n"
+    try:
+        plugins.load(write(tmp_path, text))
+        assert "more" in sys.path
+    finally:
+        sys.path.remove("more")
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ("torch.set_default_device('meta')", "torch's default device"),
+        ("torch.set_autocast_enabled('cpu', True)", "torch's autocast"),
+    ],
+)
+def test_a_function_that_changes_torch_is_refused_and_undone(
+    changes: str, what: str, tmp_path: Path
+) -> None:
+    text = 'import torch\nimport dlx\n@dlx.register("activation")\ndef f(z):\n    """F."""\n'
+    plugins.load(write(tmp_path, f"{text}    {changes}\n    return z * 1\n"))
+    with pytest.raises(ConfigError, match=f"mine.py:3: activation 'f' changes {what}; leave"):
+        registry.get("activation", "f").function(torch.zeros(2))
+    assert torch.get_default_device() == torch.device("cpu")
+    assert not torch.is_autocast_enabled("cpu")
 
 
 def test_a_plugin_that_breaks_python_and_fails_leaves_nothing_broken(tmp_path: Path) -> None:

@@ -171,7 +171,10 @@ def train_cohorts(work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger) 
             break
         except StorageError:
             raise
-        except (Exception, SystemExit) as error:  # a plug-in may end the process
+        except BaseException as error:
+            # A plug-in may end the process, or interrupt it.
+            if not isinstance(error, Exception) and of_plugin(error) is None:
+                raise
             report.crashed[cohort.number] = reason_of(error)
             ledger.fail(cohort, reason_of(error))
         else:

@@ -5,6 +5,7 @@ GPU, is a fresh process that reads the plan from the ablation's directory: what 
 be copied.
 """
 
+import ast
 import contextlib
 import errno
 import functools
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +56,7 @@ class _Worker:
 
 _IN_ONE_PROCESS = (
     "one process trained all: further ones would have run this script again; for several, write "
-    "what trains below `if __name__ == '__main__':`"
+    "what trains below `if __name__ == '__main__':` into a file"
 )
 
 
@@ -177,13 +179,39 @@ def _given(thing: str, cure: str) -> Iterator[None]:
 def repeats_script() -> bool:
     """Say whether a fresh process would run the script of this one again, and train once more.
 
-    Python lets it read the script anew, as `__mp_main__`; one that is written for that asks for
-    `__main__`.
+    Python lets it read the script anew, as `__mp_main__`; one that is written for that trains where
+    it has asked for `__main__`. The `__main__` of a package is not read again.
     """
-    try:
-        return b"__main__" not in Path(sys.modules["__main__"].__file__ or "").read_bytes()
-    except (AttributeError, OSError):  # there is none, as in a notebook
+    main = sys.modules["__main__"]
+    if getattr(getattr(main, "__spec__", None), "name", "").endswith("__main__"):
         return False
+    file = getattr(main, "__file__", None)
+    if file is None:  # as in a notebook
+        return False
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):  # as of <stdin>, which is not there, and .pyc
+        return True
+    guards = [guard for guard in map(_guarded, ast.walk(tree)) if guard is not None]
+    outwards = [frame for frame, _ in traceback.walk_stack(sys._getframe())]
+    scripts = [frame for frame in outwards if frame.f_globals is vars(main)]
+    if not scripts or scripts[-1].f_code.co_name != "<module>":  # as in a thread
+        return not guards
+    own = scripts[-1].f_code.co_filename
+    lines = [frame.f_lineno for frame in scripts if frame.f_code.co_filename == own]
+    return not any(first <= line <= last for first, last in guards for line in lines)
+
+
+def _guarded(node: ast.AST) -> tuple[int, int] | None:
+    """Return the lines that are executed only where `__name__` is `__main__`, if a node says so."""
+    if not isinstance(node, ast.If | ast.Expr):
+        return None
+    asked = node.test if isinstance(node, ast.If) else node.value
+    for own in ast.walk(asked):
+        names = {ast.unparse(part) for part in ast.walk(own)}
+        if isinstance(own, ast.Compare) and names >= {"__name__", "'__main__'"}:
+            return node.lineno, node.end_lineno or node.lineno
+    return None
 
 
 def has_begun(directory: Path, cohorts: Sequence[PlannedCohort]) -> bool:

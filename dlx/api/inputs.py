@@ -32,7 +32,7 @@ def read_config(
     """
     if isinstance(config, RunConfig):
         return config_files.override(config, overrides)
-    source = locate(str(config)) if isinstance(config, str | Path) else config
+    source = locate(config) if isinstance(config, str | Path) else config
     if isinstance(source, Path):
         _tell_of_changes(source)
     return config_files.load(source, overrides)

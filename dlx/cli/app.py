@@ -73,6 +73,15 @@ _AT_ONCE = (*(128 + number for number in numbers()), ClusterError.exit_code)
 class _Sections(TyperGroup):
     """A group whose help lists its commands under headings."""
 
+    def invoke(self, ctx: Any) -> Any:
+        """Tell an interrupt that a plug-in raises from Ctrl-C, which Typer takes it for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            if (blamed := of_plugin(error)) is None:
+                raise
+            raise ConfigError(blamed) from error
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         headings: dict[str, list[tuple[str, str]]] = {}
         width = formatter.width - 6 - max(map(len, self.commands))

@@ -60,7 +60,7 @@ def _read(subject: str, changes: list[str], runs_dir: Path, data_dir: Path | Non
     from dlx.training import job as jobs
 
     path = Path(subject)
-    is_file = path.exists() and not path.is_dir()  # or a pipe: <(command)
+    is_file = subject == "-" or (path.exists() and not path.is_dir())  # or a pipe: <(command)
     if is_file or subject in shipped() or subject.endswith((".yaml", ".yml")):
         job = api.prepare(locate(subject), changes, runs_dir=runs_dir, data_dir=data_dir)
         return job, None, "initial"

@@ -6,7 +6,9 @@ PyYAML reads the syntax. Plain scalars mean what YAML 1.2's core schema says: `1
 
 import codecs
 import functools
+import os
 import re
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ import yaml
 
 from dlx.errors import ConfigError, refuse_special, unreadable
 
+STDIN = Path("/dev/stdin")
 MAX_NODES = 100_000  # of a file: a few aliases of aliases can stand for billions
 MAX_BYTES = 20 * MAX_NODES  # of a file
 # Endings of files that are no configs.
@@ -90,10 +93,12 @@ def read_file(path: Path, problems: list[str]) -> Node:
     """Return the mapping in a config file; `problems` gets what is wrong but can be read."""
     try:
         refuse_special(path, pipe=True)
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = unreadable(path, error, "a YAML file", "*.y*ml")
+        if path == STDIN:
+            reason = "no config comes from there; pipe one in, or write < FILE"
         raise ConfigError(f"{path}: {reason}") from None
     if problem := _other_name(path):
         raise ConfigError(f"{path}: {problem}")
@@ -121,6 +126,14 @@ def read_file(path: Path, problems: list[str]) -> Node:
     if not isinstance(root.value, dict):
         raise ConfigError(f"{root.where}: a config is a mapping; write `key: value` lines")
     return root
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file; a pipe that the shell has opened may have been left by who filled it."""
+    number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISFIFO(os.fstat(number).st_mode):
+        os.set_blocking(number, True)
+    return number
 
 
 def _other_name(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dlx.config.nodes import STDIN
 from dlx.errors import ConfigError, did_you_mean
 
 QUESTIONS = "course/questions.yaml"  # beside the shipped configs, and none itself
@@ -27,9 +28,11 @@ def companions(path: Path) -> list[Path]:
     return sorted(file for file in path.parent.glob(f"{path.stem}.*") if file != path)
 
 
-def locate(config: str) -> Path:
+def locate(config: str | Path) -> Path:
     """Return the file of a config, given its path, - for stdin, or the name of a shipped config."""
-    path, by_name = Path("/dev/stdin" if config == "-" else config), shipped()
+    if config == "-":  # a file of this name is ./-
+        return STDIN
+    path, config, by_name = Path(config), str(config), shipped()
     if path.exists():
         return path
     if config in by_name:

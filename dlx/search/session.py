@@ -101,8 +101,7 @@ def rehearse(plan: SearchPlan) -> tuple[list[Trial], list[dict[str, Any]]]:
             cohorts = estimate.cohorts_of(ablation)
             training = _diverging(ablation, training, cohorts)
         if any(trial.state is None for trial in training):
-            ended = {trial.number: trial for trial in training}
-            return [ended.get(trial.number, trial) for trial in progress.open], cohorts
+            return _with_results(progress, training), cohorts
         study.tell(_close(progress, training))
     _refuse_all_diverged(progress.trials)
     raise ConfigError(why_no_best(progress.trials))
@@ -236,20 +235,25 @@ def _to_train(batch: Sequence[Trial]) -> list[Trial]:
 
 def _close(progress: Progress, trained: Sequence[Trial]) -> list[Trial]:
     """Let the open batch end, given its trained trials; return all of its trials."""
-    by_number = {trial.number: trial for trial in (*progress.trials, *trained)}
-    for trial in progress.open:
-        if trial.same_as is not None:
-            by_number[trial.number] = _like(trial, by_number[trial.same_as])
-    done = progress.batches[-1] = [by_number[trial.number] for trial in progress.open]
+    done = progress.batches[-1] = _with_results(progress, trained)
     progress.told = len(progress.batches)
     return done
 
 
+def _with_results(progress: Progress, trained: Sequence[Trial]) -> list[Trial]:
+    """Return the trials of the open batch, of which some have been trained."""
+    by_number = {trial.number: trial for trial in (*progress.trials, *trained)}
+    for trial in progress.open:
+        if trial.same_as is not None:
+            by_number[trial.number] = _like(trial, by_number[trial.same_as])
+    return [by_number[trial.number] for trial in progress.open]
+
+
 def _like(trial: Trial, other: Trial) -> Trial:
-    """Return a trial with the result of another one with the same settings."""
-    assert other.state is not None
-    return trial.ended(
-        other.state,
+    """Return a trial with the result of another one with the same settings, if that has one."""
+    return replace(
+        trial,
+        state=other.state,
         values=other.values,
         violations=other.violations,
         measured=other.measured,

@@ -18,6 +18,7 @@ from dlx.errors import (
     RunInUseError,
     StorageError,
     is_out_of_memory,
+    of_plugin,
     said,
 )
 from dlx.runs import RunDirectory, timestamp
@@ -113,10 +114,12 @@ def _recorded_failures(run: RunDirectory) -> Iterator[None]:
         raise
     except BaseException as error:
         # Before training begins and after it ends, Ctrl-C interrupts without a word.
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        blamed = of_plugin(error)
+        interrupted = isinstance(error, KeyboardInterrupt) and blamed is None
+        status = "interrupted" if interrupted else "failed"
         with contextlib.suppress(StorageError, RunError):
             if run.read_info()["status"] == "running":
-                reason = str(error) if isinstance(error, DlxError) else said(error)
+                reason = str(error) if isinstance(error, DlxError) else blamed or said(error)
                 run.write_info(status=status, ended=timestamp(), reason=reason)
         if is_out_of_memory(error):
             words = said(error) or type(error).__name__

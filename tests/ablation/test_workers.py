@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import threading
+import types
+from importlib.machinery import ModuleSpec
 from multiprocessing.synchronize import SemLock
 from pathlib import Path
 from typing import NoReturn
@@ -108,13 +110,48 @@ def test_a_script_is_not_run_again_by_fresh_processes(tmp_path: Path) -> None:
     assert len([*tmp_path.glob("runs/xor/*")]) == 1
 
 
-@pytest.mark.parametrize(("text", "repeats"), [("a = 1", True), ("if n == '__main__':", False)])
-def test_a_script_that_asks_for_its_name_can_be_read_again(
+_GUARD = "if __name__ == '__main__':"
+
+
+@pytest.mark.parametrize(
+    ("text", "repeats"),
+    [
+        ("SAID", True),
+        ("# below __main__\nx = '__main__'\nSAID", True),
+        (f"SAID\n{_GUARD}\n    pass", True),
+        (f"{_GUARD}\n    SAID", False),
+        ("if '__main__' == __name__ and True:\n    SAID", False),
+        ("if __name__ in ['__main__']:\n    SAID", False),
+        (f"def main():\n    SAID\n{_GUARD}\n    main()", False),
+        (f"def main():\n    {_GUARD}\n        SAID\nmain()", False),
+        ("def main():\n    SAID\n__name__ == '__main__' and main()", False),
+        (f"def main():\n    SAID\n{_GUARD}\n    pass\nmain()", True),
+        (f"{_GUARD}\n    exec('\\n\\n\\nSAID')", False),
+        ("exec('SAID')", True),
+    ],
+)
+def test_a_script_is_run_again_unless_it_has_asked_for_its_name(
     text: str, repeats: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "script.py").write_text(text)
-    file = str(tmp_path / "script.py")
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", file, raising=False)
-    assert repeats_script() is repeats
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    """It is what stands around the call that counts, not what else the script says."""
+    script = tmp_path / "script.py"
+    script.write_text(text.replace("SAID", "said.append(asks())"))
+    module = types.ModuleType("__main__")
+    vars(module).update(__file__=str(script), asks=repeats_script, said=[])
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    exec(compile(script.read_text(), str(script), "exec"), vars(module))
+    assert vars(module)["said"] == [repeats]
+    assert repeats_script() is ("__name__" not in text)  # as from a thread
+    module.__file__ = "<stdin>"
+    assert repeats_script()
+    del module.__file__
     assert not repeats_script()
+
+
+def test_the_main_of_a_package_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("__main__")
+    module.__file__, module.__spec__ = __file__, ModuleSpec("package.__main__", None)
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    assert not repeats_script()
+    module.__spec__ = ModuleSpec("package.module", None)
+    assert repeats_script()

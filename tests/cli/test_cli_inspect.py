@@ -26,6 +26,7 @@ def test_a_config_from_a_pipe(dlx: Command) -> None:
     os.close(writer)
     assert dlx("inspect", f"/dev/fd/{reader}").code == 0
     os.close(reader)
+    assert dlx("inspect", "-").err.startswith("error: /dev/stdin: ")
 
 
 def test_nine_sigmoid_layers_in_a_plain_sentence(dlx: Command) -> None:

@@ -2,12 +2,15 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dlx.stopping import interrupting
 from tests.cli.conftest import Command, Ended, environment, only_run
 from tests.guarded import COMMANDS, DOCUMENTS, RUNS
 from tests.shown_files import write_example
@@ -185,6 +188,36 @@ def test_what_an_optimizer_of_a_plugin_raises_in_a_step_is_named(
     )
     ended = dlx("--plugin", "own.py", "train", "xor", "optimizer=own", "train.steps=1", "-q")
     assert_told(ended, code, said.replace("FILE", re.escape(f"{path}:7")))
+
+
+@pytest.fixture
+def _handled() -> Iterator[None]:
+    """Let Ctrl-C be handled as in a process of dlx's own."""
+    before = signal.signal(signal.SIGINT, interrupting([]))
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("forgotten", "_handled")
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "GeneratorExit", "SystemExit"])
+def test_an_optimizer_that_interrupts_is_no_ctrl_c(
+    error: str, dlx: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import dlx\nfrom dlx.optimizers.rule import Rule\n"
+        '@dlx.register("optimizer")\ndef own(*, lr: float = 0.1):\n    """Own."""\n'
+        f"    def update(*a, **b):\n        raise {error}\n"
+        '    return Rule(update, {"lr": lr})\n'
+    )
+    plugin = ("--plugin", "own.py")
+    told = re.escape(f"plug-in {path}:7: {error}")
+    assert_told(dlx(*plugin, "train", "xor", "optimizer=own", "train.steps=1", "-q"), 2, told)
+    info = json.loads((only_run(tmp_path / "runs") / "run.json").read_text())
+    assert (info["status"], info["reason"]) == ("failed", f"plug-in {path}:7: {error}: ")
+    vary = ["--vary", "optimizer=own,adam", "--seeds", "2", "--anyway", "--jobs", "1", "-q"]
+    ablated = dlx(*plugin, "ablate", "xor", "optimizer=adam", *vary, "train.steps=1")
+    assert ablated.code == 8 and f"(cohort 1: plug-in {path}:7: {error}: )" in ablated.err
 
 
 @pytest.mark.usefixtures("forgotten")

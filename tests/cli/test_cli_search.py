@@ -237,6 +237,8 @@ def test_a_dry_run_names_trials_that_diverge_at_once(dlx: Command) -> None:
     ended = dlx("search", "iris", *space, *SMALL[:2], "--batch", "6", *SMALL[4:], "--dry-run")
     assert ended.code == 0
     assert "diverged" in ended.out and ": the training cost was not finite after 0" in ended.out
+    rows = [line.split() for line in ended.out.splitlines() if "std=" in line or "std:" in line]
+    assert len(rows) == 6 and len({(("2e+38" in " ".join(row)), row[-1]) for row in rows}) == 2
 
 
 @pytest.mark.parametrize(

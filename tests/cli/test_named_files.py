@@ -1,5 +1,6 @@
 """Files that a command line names: special ones are neither read nor replaced, nor is the input."""
 
+import json
 import os
 import shutil
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dlx.cli import main
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, start
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 ROWS = [f"{n % 5},{n % 7},{'ab'[n % 2]}" for n in range(40)]
@@ -91,6 +92,32 @@ def test_a_config_may_come_through_a_pipe_of_the_shell(dlx: Command) -> None:
         assert dlx("config", "validate", f"/dev/fd/{reader}", "name=piped").code == 0
     finally:
         os.close(reader)
+
+
+def test_a_config_comes_from_stdin(tmp_path: Path) -> None:
+    """Also from a pipe with a name that nobody writes to any more, which cannot be waited for."""
+    os.mkfifo(tmp_path / "named")
+    named = os.open(tmp_path / "named", os.O_RDWR)
+    os.write(named, b"data: xor\n")
+    stdin = os.open(tmp_path / "named", os.O_RDONLY)
+    os.close(named)
+    started = start("config", "show", "-", "--json", cwd=tmp_path, stdin=stdin)
+    os.close(stdin)
+    out, err = started.communicate(timeout=30)
+    assert started.returncode == 0, err
+    assert json.loads(out)["data"]["name"] == "xor"
+    empty = start("config", "validate", "-", cwd=tmp_path)
+    assert empty.communicate(timeout=30)[1].startswith(
+        "error: /dev/stdin: no config comes from there; pipe one in, or write < FILE"
+    )
+    assert empty.returncode == 2
+
+
+@pytest.mark.usefixtures("run")
+def test_a_file_of_the_name_that_stands_for_stdin(dlx: Command) -> None:
+    Path("-").write_text("data: {name: moons}\n")
+    assert dlx("config", "validate", "./-").out == "-: valid\n"
+    assert "moons" in dlx("config", "show", "./-").out
 
 
 WRITERS = [
