@@ -20,6 +20,7 @@ from unicodedata import normalize
 
 from dlx.errors import ConfigError, DlxWarning, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
+from dlx.runs.documents import MOST
 from dlx.runs.files import (
     exists,
     gone,
@@ -30,7 +31,7 @@ from dlx.runs.files import (
     sync_directory,
     write_atomic,
 )
-from dlx.runs.info import MOST, blank, damage, describe, in_order
+from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
 from dlx.texts import LATEST, folded, name_problem
