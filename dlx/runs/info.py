@@ -37,6 +37,15 @@ TASK = {
     "highest?": [NUMBER],
     "white?": count,
 }
+_PLAN = {  # see `dlx.ablation.registration`
+    "question": str | None,
+    **dict.fromkeys(("metric", "comparisons", "baseline"), str),
+    "also": [str],
+    "margin": NUMBER | str | None,
+    "seeds": object,
+    "variants": [str],
+    "rules": count,
+}
 _SHAPE = {
     "kind": set(KINDS),
     "status": set(STATUSES),
@@ -53,7 +62,7 @@ _SHAPE = {
     "table?": bool,
     "plugins?": [{"path": str, "sha256": str}],
     "digests?": {str: (str, [str])},  # several while a file is replaced
-    "registered?": {"plan": dict, "time": str, "sha256": str},
+    "registered?": {"plan": _PLAN, "time": str, "sha256": str},
     "metrics?": METRICS,
     "baseline?": METRICS,
     "resumed?": [dict],

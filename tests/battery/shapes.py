@@ -15,7 +15,6 @@ import hashlib
 import io
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -86,6 +85,7 @@ _SEARCH = (
 _ASKED = {"one": _RUN, "begun": _RUN, "many": _ABLATION, "grown": _ABLATION} | dict.fromkeys(
     ("sought", "open"), _SEARCH
 )
+NAMES = tuple(_ASKED)
 # Of a file that only some of the commands read, these.
 _READERS = {
     r"cohorts/.*": ("evaluate {}#2", "diagnose {}", "resume {}", "report {}", "compare {}"),
@@ -103,26 +103,32 @@ UNREAD = re.compile(
 )
 
 
-def make(folder: Path) -> None:
-    """Make the folder of runs in a folder; the process stands in it."""
+def make(folder: Path, *names: str) -> None:
+    """Make the runs of some names in a folder; the process stands in it."""
     folder.mkdir(parents=True)
     os.chdir(folder)
     write_table(Path("table.csv"), 60)
-    Path("run.yaml").write_text(CONFIG)
-    api.new_training(api.prepare("run.yaml")).train()
-    with contextlib.suppress(Interrupted):
-        api.new_training(api.prepare("run.yaml", ["name=begun"])).train(stop_at(4))
-    for name, section in (("many", MANY), ("grown", GROWN)):
-        ablation = yaml.safe_load(CONFIG) | {"name": name, "ablation": section}
-        del ablation["search"]
-        Path("ablation.yaml").write_text(yaml.safe_dump(ablation))
-        api.ablate("ablation.yaml", jobs=1)
-    [many] = Path("runs/many").iterdir()
-    api.load(f"{many}#1")
-    for name, show in (("sought", lambda progress: None), ("open", stop_at(4))):
-        config = config_files.load("run.yaml", [f"name={name}"])
+    for name in names:
+        config = yaml.safe_load(CONFIG) | {"name": name}
+        if name in ("many", "grown"):
+            del config["search"]
+            config["ablation"] = MANY if name == "many" else GROWN
+        Path(f"{name}.yaml").write_text(yaml.safe_dump(config))
         with contextlib.suppress(Interrupted):
-            api.search(api.plan_search(config, jobs=1), show=show)
+            _train(name)
+
+
+def _train(name: str) -> None:
+    show = stop_at(4) if name in ("begun", "open") else lambda progress: None
+    if name in ("one", "begun"):
+        api.new_training(api.prepare(f"{name}.yaml")).train(show)
+    elif name in ("many", "grown"):
+        ablation = api.ablate(f"{name}.yaml", jobs=1)
+        if name == "many":
+            api.load(f"{ablation.path}#1")
+    else:
+        config = config_files.load(f"{name}.yaml")
+        api.search(api.plan_search(config, jobs=1), show=show)
 
 
 @dataclass(frozen=True)
@@ -278,10 +284,15 @@ def files(run: Path) -> list[str]:
     return sorted(name for name in found if not UNREAD.search(name))
 
 
-def cases(folder: Path) -> list[tuple[str, Change, str]]:
-    """Return all names, changes and command lines."""
+Case = tuple[str, Change, str]
+"""The name of a run, a change of one of its files, and a command line."""
+
+
+def cases(folder: Path) -> list[Case]:
+    """Return all cases of a folder that `make` made."""
     every = []
-    for name, asked in _ASKED.items():
+    for name in sorted(path.name for path in (folder / "runs").iterdir() if path.is_dir()):
+        asked = _ASKED[name]
         [run] = (folder / "runs" / name).iterdir()
         for file in files(run):
             document = form(Path(file).name)[0]((run / file).read_bytes())
@@ -360,14 +371,3 @@ def problem(line: str, code: int, out: str, err: str) -> str:
     if code == 0 and re.search(r"(?<![\w.'\"\-/])(nan|NaN|inf|Infinity)(?![\w'\"\-/])", out):
         return f"nonsense: {out[:3000]}"
     return ""
-
-
-def sample(folder: Path, number: int, seed: int) -> list[tuple[str, Change, str]]:
-    """Return so many cases, as many of each file."""
-    by_file: dict[tuple[str, str], list[tuple[str, Change, str]]] = {}
-    for case in cases(folder):
-        by_file.setdefault((case[0], case[1].file), []).append(case)
-    draw = random.Random(seed)
-    per_file = [draw.sample(own, min(len(own), number)) for own in by_file.values()]
-    mixed = [own[n] for n in range(number) for own in per_file if n < len(own)]
-    return mixed[:number]

@@ -1,0 +1,65 @@
+"""Files of a stranger's runs in which one value is another one, and whose digests are right."""
+
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.battery import shapes
+from tests.battery.conftest import Record
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def made(folder: Path, *names: str) -> Path:
+    """Return a folder with the runs of some names."""
+    before = Path.cwd()
+    try:
+        shapes.make(folder, *names)
+    finally:
+        os.chdir(before)
+    return folder
+
+
+def asked(every: list[shapes.Case], folder: Path, work: Path) -> list[str]:
+    """Return what is wrong, a text for each case."""
+    before = Path.cwd()
+    try:
+        said = [(case, shapes.tried(folder, work / "work", *case)) for case in every]
+    finally:
+        os.chdir(before)
+    return [f"{case}: {problem}" for case, problem in said if problem]
+
+
+def test_the_judge_sees_what_is_wrong() -> None:
+    problem = shapes.problem
+    assert "exit 1" in problem("runs", 1, "", "error: Traceback")
+    assert "exit code 77" in problem("runs", 77, "", "error: a\n")
+    assert "escapes" in problem("runs", 0, "\x1b[31mx", "")
+    assert "2 errors" in problem("runs", 4, "", "error: a\nerror: b\n")
+    assert "nonsense" in problem("runs", 0, "cost nan", "")
+    assert problem("runs", 0, "nan-run 0.5", "") == ""
+    assert problem("runs", 4, "", "error: run.json is damaged: its kind is 3; put it back\n") == ""
+
+
+def test_some_changed_files(tmp_path: Path) -> None:
+    folder = made(tmp_path / "shared", "one", "many")
+    lines = ("runs", "table {}", "predict {} --split test")
+    quick = [case for case in shapes.cases(folder) if case[2] in lines]
+    assert asked(random.Random(0).sample(quick, 20), folder, tmp_path) == []
+
+
+@pytest.mark.battery
+def test_thousands_of_changed_files(share: float, tmp_path: Path, record_property: Record) -> None:
+    folder, draw = made(tmp_path / "shared", *shapes.NAMES), random.Random(1)
+    by_file: dict[tuple[str, str], list[shapes.Case]] = {}
+    for case in shapes.cases(folder):
+        by_file.setdefault((case[0], case[1].file), []).append(case)
+    number = round(4000 * share / len(by_file)) + 1
+    every = [case for own in by_file.values() for case in draw.sample(own, number)]
+    wrong = asked(every, folder, tmp_path)
+    counts = Counter(case[1].way for case in every)
+    record_property("counts", {"tried": len(every), "failed": len(wrong), "ways": dict(counts)})
+    assert wrong == []
