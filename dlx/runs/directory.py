@@ -151,7 +151,7 @@ class RunDirectory:
                 raise RunError(f"there is no run at {self.path}") from None
             raise RunError(f"{self.path} is not a run: it has no run.json {_HALF}") from None
         if problem := damage(info):
-            raise RunError(f"{self.info_path} is damaged: {problem}")
+            raise RunError(f"{self.info_path} is damaged: {problem}; put it back")
         return info
 
     def write_info(self, **changes: Any) -> None:

@@ -19,6 +19,7 @@ import re
 import shutil
 import signal
 import traceback
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -326,7 +327,12 @@ def ask(line: list[str]) -> tuple[int, str, str]:
     served, run_folders.serve = run_folders.serve, _stopped
     signal.alarm(PATIENCE)
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("default")
             code = main(line)
     except Hang:
         return 1, out.getvalue(), f"it hangs: {traceback.format_exc()[-1500:]}"
@@ -339,8 +345,8 @@ def ask(line: list[str]) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
-def tried(folder: Path, work: Path, name: str, change: Change, line: str) -> str:
-    """Return what is wrong with what a command makes of a changed file; empty: nothing."""
+def change(folder: Path, work: Path, name: str, change: Change) -> Path:
+    """Stand in a copy of a folder, a file of which is changed; return the folder of the run."""
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(folder, work / "shared")
     os.chdir(work / "shared")
@@ -348,8 +354,13 @@ def tried(folder: Path, work: Path, name: str, change: Change, line: str) -> str
     read, written = form(Path(change.file).name)
     document = changed(read((run / change.file).read_bytes()), change.place, change.way)
     write(run, change.file, written(document))
-    words = line.replace("{}", str(run)).split()
-    code, out, err = ask(words)
+    return run
+
+
+def tried(folder: Path, work: Path, name: str, changed: Change, line: str) -> str:
+    """Return what is wrong with what a command makes of a changed file; empty: nothing."""
+    run = change(folder, work, name, changed)
+    code, out, err = ask(line.replace("{}", str(run)).split())
     said = problem(line, code, out, err)
     outside = [path.name for path in work.iterdir() if path.name != "shared"]
     return said or (f"it wrote {outside}" if outside else "")

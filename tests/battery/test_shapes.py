@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def made(folder: Path, *names: str) -> Path:
     finally:
         os.chdir(before)
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("shapes") / "shared", "one", "many")
 
 
 def asked(every: list[shapes.Case], folder: Path, work: Path) -> list[str]:
@@ -44,11 +50,58 @@ def test_the_judge_sees_what_is_wrong() -> None:
     assert problem("runs", 4, "", "error: run.json is damaged: its kind is 3; put it back\n") == ""
 
 
-def test_some_changed_files(tmp_path: Path) -> None:
-    folder = made(tmp_path / "shared", "one", "many")
-    lines = ("runs", "table {}", "predict {} --split test")
+def test_some_changed_files(folder: Path, tmp_path: Path) -> None:
+    lines = ("runs", "table {}", "evaluate {}")
     quick = [case for case in shapes.cases(folder) if case[2] in lines]
-    assert asked(random.Random(0).sample(quick, 20), folder, tmp_path) == []
+    assert asked(random.Random(0).sample(quick, 16), folder, tmp_path) == []
+
+
+KNOWN: list[tuple[shapes.Case, str]] = [
+    (
+        ("one", shapes.Change("run.json", ("task", "kind"), "removed"), "evaluate {}"),
+        "task.kind is",
+    ),
+    (("one", shapes.Change("run.json", ("seed",), "True"), "inspect {}"), "its seed is True"),
+    (
+        ("one", shapes.Change("table.json", ("targets", 0, "name"), "2"), "evaluate {} table.csv"),
+        r"table.json: damaged \(its targets\[0\].name is 2\)",
+    ),
+    (
+        ("one", shapes.Change("metrics.jsonl", ("rows", 1), "repeated"), "diagnose {}"),
+        "metrics.jsonl:4: damaged line: its step 4 comes after step 8",
+    ),
+    (
+        ("one", shapes.Change("metrics.jsonl", ("rows", 0, "dev", "cost"), "'x'"), "diagnose {}"),
+        "metrics.jsonl:1: damaged line: its dev.cost is 'x'",
+    ),
+    (
+        ("one", shapes.Change("metrics.jsonl", ("rows", 0, "dev", "cost"), "1e400"), "report {}"),
+        "metrics.jsonl:1: damaged line: its dev.cost is inf",
+    ),
+    (
+        ("many", shapes.Change("ablation.yaml", ("train",), "2"), "evaluate {}#2"),
+        "ablation.yaml is damaged: its train is 2; put it back",
+    ),
+    (
+        ("many", shapes.Change("summary.json", ("variants", 0, "name"), "'x'"), "table {}"),
+        "summary.json is damaged: its .* names .*, which is none of its variants; `dlx resume",
+    ),
+    (
+        ("many", shapes.Change("run.json", ("registered", "plan", "seeds"), "removed"), "runs {}"),
+        "run.json is damaged: its registered.plan.seeds is missing",
+    ),
+]
+
+
+def test_what_was_mended_names_file_and_field(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for case, said in KNOWN:
+        run = shapes.change(folder, tmp_path / "work", *case[:2])
+        code, _, err = shapes.ask(case[2].replace("{}", str(run)).split())
+        assert code == 4, (case, err)
+        assert re.search(f"^error: .*{said}", err), (case, err)
 
 
 @pytest.mark.battery
