@@ -10,27 +10,31 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, RunError
 from dlx.runs import RunDirectory, documents
+from dlx.runs.documents import count
 
 CONFIG = "ablation.yaml"
 PLAN = "plan.json"
 _SHAPE = {
+    "name": str,
     "metric": str,
-    "seeds": [int],
-    "looks": list | None,
-    "left": dict | None,
-    "variants": [{"name": str, "folder": str}],
-    "tuning": dict | None,
-    "jobs": int,
-    "rules": int | None,
+    "baseline": str,
+    "seeds": [count],
+    "folds": (None, count),
+    "looks?": [count],
+    "left?": {str: {"seeds": count, "why": str}},
+    "variants": [{"name": str, "folder": str, "settings": dict}],
+    "tuning?": {"seeds": [count], "tried": [dict], "chosen?": {str: dict}},
+    "jobs": count,
+    "rules?": count,
     "cohorts": [
         {
-            "number": int,
-            "phase": str,
+            "number": count,
+            "phase": {"comparison", "tuning"},
             "shape": str,
             "data": str,
-            "engine": str | None,
+            "engine?": str,
             "runs": [str],
-            "numbers": list | None,
+            "numbers?": [count],
         }
     ],
 }

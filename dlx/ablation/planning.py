@@ -386,7 +386,8 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     plan.metric, plan.jobs = document["metric"], document["jobs"]
     plan.rules = document.get("rules", 1)
     plan.looks = tuple(document.get("looks") or ())
-    plan.left = {name: Left(**left) for name, left in (document.get("left") or {}).items()}
+    lefts = (document.get("left") or {}).items()
+    plan.left = {name: Left(left["seeds"], left["why"]) for name, left in lefts}
     plan.chosen = dict(tuning.get("chosen") or {})
     names = [variant["name"] for variant in document["variants"]]
     if names != [variant.name for variant in plan.variants]:

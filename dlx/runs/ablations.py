@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import RunError
-from dlx.runs import documents
+from dlx.runs import documents, summaries
 from dlx.runs.directory import RunDirectory
+from dlx.runs.documents import count
 from dlx.runs.files import exists, matching, parsed, read_plain
-from dlx.runs.info import blank, damage
+from dlx.runs.info import STATUSES, blank, damage
 
 INDEX, COHORT, SUMMARY = "index.json", "cohort.json", "summary.json"
 METRICS, WEIGHTS, PRETRAINING = "metrics.jsonl", "weights.safetensors", "pretraining.jsonl"
@@ -26,46 +27,38 @@ _SHARED = "shared"
 _INDEX_SHAPE = {
     "runs": [
         {
-            "number": int,
+            "number": count,
             "name": str,
-            "phase": str,
+            "phase": {"comparison", "tuning"},
             "variant": str,
-            "seed": int,
-            "fold": int | None,
-            "status": str,
-            "cohort": int | None,
-            "row": int,
-            "metrics": dict | None,
-            "differences": dict | None,
-            "reason": str | None,
+            "seed": count,
+            "fold?": count,
+            "status": set(STATUSES),
+            "cohort?": count,
+            "row": count,
+            "metrics?": documents.METRICS,
+            "differences?": dict,
+            "reason?": str,
         }
     ]
-}
-_SUMMARY_SHAPES = {
-    "variants": [
-        {
-            "name": str,
-            **dict.fromkeys(("n", "runs", "diverged", "failed", "stopped_early"), int | None),
-            "metrics": {str: {str: dict | None}},
-            "vs_baseline": dict | None,
-        }
-    ],
-    "trials": [{"number": int, "settings": dict, "values": list, "measured": dict}],
 }
 _COHORT_SHAPE = {
     "runs": [
         {
-            "number": int,
-            "row": int,
+            "number": count,
+            "row": count,
             "name": str,
-            _SHARED: int,
-            "fields": {"status": str, "metrics": dict | None, "reason": str | None},
+            _SHARED: count,
+            "fields": {"status": set(STATUSES), "metrics?": documents.METRICS, "reason?": str},
         }
     ],
     _SHARED: [dict],
-    "metrics_bytes": int,
-    "metrics_digest": str | None,
+    "metrics_bytes": count,
+    "metrics_digest?": str,
     "digests": {str: str},
+    **dict.fromkeys(("command", "git_commit"), str | None),
+    "versions": dict,
+    "plugins": list,
 }
 
 
@@ -195,9 +188,8 @@ def read_summary(directory: Path, name: str = SUMMARY) -> dict[str, Any]:
         summary = parsed(content)
         if not isinstance(summary, dict) or not {"variants", "trials"} & set(summary):
             raise ValueError("it is no summary")
-        for key, shape in _SUMMARY_SHAPES.items():
-            if key in summary and (problem := documents.misfit(summary[key], shape, key)):
-                raise ValueError(problem)
+        if problem := summaries.problem(summary):
+            raise ValueError(problem)
     except ValueError as error:
         raise RunError(
             f"{path} is damaged: {error}; `dlx resume {directory}` writes it anew"

@@ -20,6 +20,7 @@ from unicodedata import normalize
 
 from dlx.errors import ConfigError, DlxWarning, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
+from dlx.runs.documents import MOST
 from dlx.runs.files import (
     exists,
     gone,
@@ -30,7 +31,7 @@ from dlx.runs.files import (
     sync_directory,
     write_atomic,
 )
-from dlx.runs.info import MOST, blank, damage, describe, in_order
+from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
 from dlx.texts import LATEST, folded, name_problem
@@ -150,7 +151,7 @@ class RunDirectory:
                 raise RunError(f"there is no run at {self.path}") from None
             raise RunError(f"{self.path} is not a run: it has no run.json {_HALF}") from None
         if problem := damage(info):
-            raise RunError(f"{self.info_path} is damaged: {problem}")
+            raise RunError(f"{self.info_path} is damaged: {problem}; put it back")
         return info
 
     def write_info(self, **changes: Any) -> None:

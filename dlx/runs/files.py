@@ -181,9 +181,14 @@ def finite(value: Any) -> Any:
 def parsed(content: bytes | str) -> Any:
     """Return what JSON says; ValueError if it is none, or nested deeper than Python goes."""
     try:
-        return json.loads(content)
+        return json.loads(content, parse_constant=refuse)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def refuse(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python's JSON knows alone."""
+    raise ValueError(f"it holds {constant}, which JSON does not know")
 
 
 @contextlib.contextmanager

@@ -7,51 +7,68 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import UnionType
 from typing import Any
 
-from dlx.runs.documents import misfit
+from dlx.runs.documents import METRICS, MOST, NUMBER, count, misfit
 
 KINDS = ("run", "ablation", "search")
-MOST = 2**64 - 1  # that an integer may be, or its opposite
 STATUSES = ("running", "completed", "stopped_early", "interrupted", "diverged", "failed")
 
-_TYPES: dict[str, type | UnionType] = {
+
+def _is_time(value: Any) -> bool:
+    try:
+        return datetime.datetime.fromisoformat(value).tzinfo is not None
+    except (ValueError, TypeError):
+        return False
+
+
+TASK = {
     "kind": str,
-    "status": str,
-    "created": str | None,
-    "sequence": int | None,
-    "ordinal": int | None,
-    "seed": int | None,
-    "started": str | None,
-    "seconds": float | int | None,
-    "steps": int | None,
-    "epochs": float | int | None,
-    "examples": float | int | None,
-    "pretraining_steps": float | int | None,
-    "pretraining_examples": float | int | None,
-    "reason": str | None,
-    "ended": str | None,
-    "threads": int | None,
-    "parameters": int | None,
-    "weights": str | None,
-    "data_fingerprint": str | None,
-    "data_digest": str | None,
-    "rows": dict | None,
-    "task": dict | None,
-    "features": list | None,
-    "table": bool | None,
-    "plugins": list | None,
-    "digests": dict | None,
-    "registered": dict | None,
-    "metrics": dict | None,
-    "baseline": dict | None,
-    "resumed": list | None,
-    "inexact": list | None,
-    "engine": str | None,
-    "differs_elsewhere": list | None,
-    "generator": str | None,
-    "arithmetic": int | None,
+    "num_inputs": count,
+    "num_outputs": count,
+    "classes?": [str],
+    "input_shape": [count],
+    "num_train?": count,
+    "class_counts?": [count],
+    "target_shift?": [NUMBER],
+    "target_scale?": [NUMBER],
+    "in_unit_interval?": bool,
+    "lowest?": [NUMBER],
+    "highest?": [NUMBER],
+    "white?": count,
+}
+_PLAN = {  # see `dlx.ablation.registration`
+    "question": str | None,
+    **dict.fromkeys(("metric", "comparisons", "baseline"), str),
+    "also": [str],
+    "margin": NUMBER | str | None,
+    "seeds": object,
+    "variants": [str],
+    "rules": count,
+}
+_SHAPE = {
+    "kind": set(KINDS),
+    "status": set(STATUSES),
+    "created?": _is_time,
+    **dict.fromkeys(("sequence?", "ordinal?", "seed?", "threads?", "parameters?"), count),
+    **dict.fromkeys(("steps?", "arithmetic?"), count),
+    **dict.fromkeys(("seconds?", "epochs?", "examples?"), NUMBER),
+    **dict.fromkeys(("pretraining_steps?", "pretraining_examples?"), NUMBER),
+    **dict.fromkeys(("started?", "ended?", "reason?", "weights?", "engine?", "generator?"), str),
+    **dict.fromkeys(("data_fingerprint?", "data_digest?", "device?", "host?", "command?"), str),
+    "rows?": {str: {"n": count, "digest": str}},
+    "task?": TASK,
+    "features?": [str],
+    "table?": bool,
+    "plugins?": [{"path": str, "sha256": str}],
+    "digests?": {str: (str, [str])},  # several while a file is replaced
+    "registered?": {"plan": _PLAN, "time": str, "sha256": str},
+    "metrics?": METRICS,
+    "baseline?": METRICS,
+    "resumed?": [dict],
+    "inexact?": list,
+    "differs_elsewhere?": [str],
+    "versions?": {str: str | None},
 }
 
 
@@ -163,35 +180,10 @@ def damage(info: object) -> str | None:
     """Return what is wrong with the document in run.json, or None; a field may be missing."""
     if not isinstance(info, Mapping) or not {"kind", "status"} <= info.keys():
         return "it has no kind or status"
-    for field, types in _TYPES.items():
-        if not isinstance(info.get(field), types):
-            return f"its {field} is {info[field]!r}"
-    for field, allowed in (("kind", KINDS), ("status", STATUSES)):
-        if info[field] not in allowed:
-            return f"its {field} is {info[field]!r}, none of {', '.join(allowed)}"
     for field in info:
         if _is_huge(info[field]):
             return f"its {field} holds a number that nothing counts up to"
-    if not all(isinstance(entry, Mapping) for entry in info.get("resumed") or []):
-        return f"its resumed is {info['resumed']!r}"
-    if not _is_time(info.get("created")):
-        return f"its created is {info['created']!r}"
-    if not all(map(_is_plugin, info.get("plugins") or [])):
-        return f"its plugins are {info['plugins']!r}"
-    if not all(map(_are_digests, (info.get("digests") or {}).values())):
-        return f"its digests are {info['digests']!r}"
-    kept = info.get("registered")
-    if kept and misfit(kept, {"plan": dict, "time": str, "sha256": str}):
-        return f"its registered is {kept!r}"
-    counts = (info.get("task") or {}).get("class_counts") or []
-    if misfit(counts, [int]):
-        return f"its task has the class counts {counts!r}"
-    if misfit(info.get("rows") or {}, {str: {"n": int, "digest": str}}):
-        return f"its rows are {info['rows']!r}"
-    for field in ("metrics", "baseline"):
-        if not all(map(_are_numbers, (info.get(field) or {}).values())):
-            return f"its {field} are {info[field]!r}"
-    return None
+    return misfit(info, _SHAPE, "")
 
 
 def _is_huge(value: Any) -> bool:
@@ -201,27 +193,3 @@ def _is_huge(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_is_huge, value))
     return isinstance(value, int) and abs(value) > MOST
-
-
-def _is_time(text: str | None) -> bool:
-    try:
-        return text is None or datetime.datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
-
-
-def _is_plugin(entry: Any) -> bool:
-    fields = ("path", "sha256")
-    return isinstance(entry, Mapping) and all(isinstance(entry.get(field), str) for field in fields)
-
-
-def _are_digests(entry: Any) -> bool:
-    """Say whether an entry is a digest or, while a file is replaced, several."""
-    digests = entry if isinstance(entry, list) else [entry]
-    return all(isinstance(digest, str) for digest in digests)
-
-
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, Mapping) and all(
-        isinstance(value, float | int | None) for value in values.values()
-    )

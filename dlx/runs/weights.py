@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import RunError
+from dlx.runs.documents import short
 from dlx.runs.files import digest_of, parsed, replace_atomic
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def decode(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, An
     try:
         header_end = 8 + int.from_bytes(content[:8], "little")
         document = parsed(parsed(content[8:header_end])["__metadata__"][_KEY])
-        schema, metadata = int(document["schema"]), document["metadata"]
+        schema, metadata = int(document["schema"]), dict(document["metadata"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("not a file that dlx wrote, or cut short") from error
     if schema > SCHEMA:
@@ -100,4 +101,4 @@ def decode(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, An
     try:
         return deserialize(content), metadata
     except SafetensorError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(short(str(error))) from error

@@ -6,41 +6,44 @@ plan.json holds the trials, batch by batch, and how they ended; the last batch m
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dlx.ablation.directory import plain
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, RunError
 from dlx.runs import RunDirectory, documents
+from dlx.runs.documents import count
 from dlx.runs.files import exists
-from dlx.search.trials import Trial
+from dlx.search.trials import State, Trial
 
 CONFIG, PLAN = "search.yaml", "plan.json"
-_NUMBER = float | int | None
+_NUMBER = documents.NUMBER | None
 _SHAPE = {
     "batches": [
         [
             {
-                "number": int,
-                "batch": int,
+                "number": count,
+                "batch": count,
                 "settings": dict,
                 "parameters": dict,
-                "state": str | None,
+                "state?": set(get_args(State)),
                 "values": [_NUMBER],
                 "violations": {str: _NUMBER},
-                "same_as": int | None,
+                "same_as?": count,
                 "measured": {str: _NUMBER},
                 "rungs": {str: [_NUMBER]},
-                "steps": int,
+                "steps": count,
                 "reason": str,
             }
         ]
     ],
-    "told": int,
-    "journal": dict | None,
-    "cohorts": int,
-    "runs": int,
+    "told": count,
+    "journal?": {"bytes": count, "sha256": str},
+    "cohorts": count,
+    "runs": count,
+    "parts?": count,
+    "judged?": {"trial": (None, count)},
 }
 
 

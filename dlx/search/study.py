@@ -17,6 +17,7 @@ import numpy as np
 
 from dlx.errors import ConfigError, RunError
 from dlx.runs import documents
+from dlx.runs.documents import short
 from dlx.runs.files import exists, part, storage_errors
 from dlx.search.space import Dimension, grid_values
 from dlx.search.trials import Trial
@@ -93,7 +94,15 @@ class Study:
                 self.tell(trials)
         elif size:
             with _quiet(), storage_errors(self._path):  # opening it writes to it
-                self._study.add_trials(self._open().trials)
+                try:
+                    self._study.add_trials(self._open().trials)
+                except OSError:
+                    raise
+                except Exception as error:  # Optuna looks at no shape
+                    raise RunError(
+                        f"{self._path} is damaged: Optuna cannot read it "
+                        f"({type(error).__name__}: {short(str(error))}); put it back"
+                    ) from error
 
     def _content(self) -> bytes:
         with storage_errors(self._path, "read"):

@@ -18,11 +18,26 @@ from typing import Any
 
 from dlx.errors import RunError
 from dlx.runs.ablations import METRICS, read_cohort_file
+from dlx.runs.documents import NUMBER, count, misfit
 from dlx.runs.files import AppendFile, finite, parsed, read_plain
 from dlx.tracking.evaluations import Evaluation
 
 _CRC = ', "crc": '
 _RUN = '"run": '
+_SHAPE = {
+    "step": count,
+    "epoch": NUMBER,
+    "examples?": count,
+    "seconds?": NUMBER,
+    "time": NUMBER,
+    "run?": count,
+    "stage?": count,
+    "method?": str,
+    "reused?": bool,
+    "layers?": [str],
+    str: {str: NUMBER | None},
+}
+_ENDLESS = frozenset((math.inf, -math.inf))
 
 
 class MetricsFile(AppendFile):
@@ -148,6 +163,7 @@ def records(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
 def _records(content: bytes, path: Path, first: int = 1) -> Iterator[dict[str, Any]]:
     """Give the records of lines, the first of which has a number in the file."""
     has_checksums = False  # from some line on, where dlx began to write them
+    newest: dict[Any, int] = {}  # step of each run and stage
     for number, line in enumerate(_lines_of(content), first):
         with _damage(path, number):
             has_checksums = has_checksums or _CRC.encode() in line
@@ -157,14 +173,32 @@ def _records(content: bytes, path: Path, first: int = 1) -> Iterator[dict[str, A
             if not isinstance(record, dict):
                 raise ValueError("not a JSON object")
             if has_checksums:
-                del record["crc"]
+                record.pop("crc", None)
             # Lines without a checksum end with metrics or a time: the name of this one is damaged.
             elif record and isinstance([*record.values()][-1], int):
                 raise ValueError("it has no checksum")
+            if problem := _misfit(record):
+                raise ValueError(problem)
+            of = record.get("run"), record.get("stage")
+            if record["step"] <= newest.get(of, -1):
+                raise ValueError(f"its step {record['step']} comes after step {newest[of]}")
+            newest[of] = record["step"]
         yield record
     rest = content[content.rfind(b"\n") + 1 :]
     if _is_sealed(rest[:-1]):  # one that is cut off has no byte after its closing brace
         raise RunError(f"{path} is damaged: its last line does not end with a newline")
+
+
+def _misfit(record: dict[str, Any]) -> str | None:
+    """Return what is of another shape in a line, or None; most numbers are looked at in C."""
+    rest = {
+        key: value
+        for key, value in record.items()
+        if not isinstance(value, dict)
+        or not {*map(type, value.values())} <= {float, type(None)}
+        or not _ENDLESS.isdisjoint(value.values())
+    }
+    return misfit(rest, _SHAPE, "")
 
 
 def _is_sealed(line: bytes) -> bool:

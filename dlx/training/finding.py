@@ -40,6 +40,7 @@ from dlx.runs.ablations import (
     read_index,
 )
 from dlx.runs.directory import Kind
+from dlx.runs.documents import count
 from dlx.runs.files import exists, refuse_links, storage_errors, sync_directory, write_atomic
 from dlx.tracking import metrics as metrics_file
 
@@ -265,12 +266,21 @@ def _preprocessing(content: bytes, path: Path, shared: int) -> bytes:
     return weights.encode(own, {})
 
 
+_SECTIONS = {
+    **dict.fromkeys(("data", "model", "optimizer", "train", "log"), dict),
+    "name": str,
+    "seed": count,
+}
+
+
 def base_config(ablation: Path) -> dict[str, Any]:
     """Return the config of an ablation, plain."""
     kind = RunDirectory(ablation).read_info()["kind"]
     name = f"{kind}.yaml"
     RunDirectory(ablation).read_file(name)  # which checks its digest
-    return read_file(ablation / name, []).plain()
+    base = read_file(ablation / name, []).plain()
+    documents.check(base, _SECTIONS, ablation / name)
+    return base
 
 
 def config_of(run: IndexedRun, base: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
@@ -56,16 +57,27 @@ class Saved:
             raise RunError(f"{self.path} diverged and has no final weights; train it again")
         path = self.directory.weights_path
         tensors = weights.load(self.directory.read_file(path.name), path)[0]
-        shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        expected = sequential(self.design)[0].state_dict()
-        if shapes != {name: tensor.shape for name, tensor in expected.items()}:
-            raise RunError(f"{path} holds the weights of another network than {self.path} has")
+        check_weights(self.design, tensors, f"{path} holds")
         return tensors
 
     @property
     def state(self) -> dict[str, Tensor]:
         """The scored weights and statistics, by their names on the run axis."""
         return from_torch(self.design, self.tensors)
+
+
+def check_weights(design: Design, tensors: Mapping[str, Tensor], whose: str) -> None:
+    """Raise a RunError, which begins with `whose`, unless weights are those of a network."""
+    expected = sequential(design)[0].state_dict()
+    if _kinds(tensors) != _kinds(expected):
+        raise RunError(
+            f"{whose} the weights of another network than the config says; put them back, or "
+            "train it again"
+        )
+
+
+def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
 def open_saved(path: Path) -> Saved:

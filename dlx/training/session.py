@@ -3,13 +3,16 @@
 # K runs
 """
 
+import contextlib
 import functools
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from dlx.errors import RunError, is_out_of_memory
+from dlx.runs import documents
 from dlx.runs.checkpoints import Checkpoint
+from dlx.runs.documents import NUMBER, count, short
 from dlx.tracking.evaluations import Curves, Evaluation
 from dlx.training.exactness import check, circumstances, threads_of
 from dlx.training.layer_statistics import probe
@@ -18,6 +21,44 @@ from dlx.training.store import Ended, Store
 from dlx.training.trainer import Listener, Trainable, Trainer, present
 
 _SECONDS_BETWEEN_SHOWS = 0.2
+_WATCHING = {"metric": str, "patience": count, "best?": NUMBER, "waited": count}
+_LOWERING = {
+    **dict.fromkeys(("factor", "threshold", "final", "share"), NUMBER),
+    **dict.fromkeys(("cooldown", "cooling"), count),
+}
+_SHAPE = {  # of a checkpoint's metadata
+    "trainer": {
+        "members": [str],
+        "step": count,
+        "evaluated": int,
+        "summed_from": [count],
+        "early_stopping": [(None, _WATCHING | {"best_step": count})],
+        "plateaus": [(None, _WATCHING | _LOWERING)],
+        "dismissed?": {str: str},
+    },
+    "seconds": ({str: NUMBER}, NUMBER),
+    "groups?": [[str]],
+    "marks?": {str: str},
+    **dict.fromkeys(("steps_before?", "group_start?", "position?", "threads?"), count),
+    **dict.fromkeys(("engine?", "generator?", "torch?", "processor?"), str),
+    "ended?": {str: dict},
+    "stages?": {str: [dict]},
+    "inexact?": [dict],
+}
+
+
+@contextlib.contextmanager
+def _fitting(saved: Checkpoint) -> Iterator[None]:
+    """Turn what does not fit of a checkpoint's tensors into a `RunError`."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise RunError(
+            f"{saved.path} is damaged: what it holds does not fit the run ({short(str(error))}); "
+            "delete it to go on from the one before"
+        ) from error
 
 
 class Stopped(Exception):
@@ -117,6 +158,7 @@ class Session(Listener):
     def _check_whose(self, saved: Checkpoint) -> None:
         """Refuse a checkpoint of other runs, whose digest is right too; old ones have no marks."""
         metadata = saved.metadata
+        documents.check(metadata, _SHAPE, saved.path)
         names = metadata["trainer"]["members"]
         names = {name for group in metadata.get("groups", [names]) for name in group}
         marks = metadata.get("marks", {})
@@ -154,7 +196,8 @@ class Session(Listener):
         else:
             engine = self._first.member.engine
             differing = check(saved, trainer.cohort.device, engine, self._inexact)
-            trainer.restore(saved.tensors, saved.metadata["trainer"])
+            with _fitting(saved):
+                trainer.restore(saved.tensors, saved.metadata["trainer"])
             if differing:
                 self._store.inexact(differing)
             records = self._store.resume(trainer, saved, self._group_start)

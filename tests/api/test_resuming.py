@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dlx import api
 from dlx.config.schema import LogConfig, TrainConfig
 from dlx.errors import ConfigError, DlxWarning, Interrupted, RunError
+from dlx.runs import checkpoints
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -162,6 +164,28 @@ def test_a_checkpoint_of_another_run_is_refused(change: str, tmp_path: Path) -> 
     with pytest.raises(RunError, match=r"safetensors is a checkpoint of another run.*delete it"):
         api.resume(own, [LONGER])
     assert (own / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "tensors", "said"),
+    [
+        ({"members": True}, {}, "its trainer.members is True; put it back"),
+        ({"summed_from": ["x"]}, {}, r"its trainer.summed_from\[0\] is 'x'"),
+        ({}, {"sums": None}, r"what it holds does not fit the run \('sums'\); delete it to go on"),
+        ({}, {"gradients": torch.zeros(3, 2)}, "what it holds does not fit the run .*; delete it"),
+    ],
+)
+def test_a_checkpoint_of_another_shape_whose_digest_is_right_is_refused(
+    fields: dict[str, Any], tensors: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    folder = api.train(CONFIG, runs_dir=tmp_path).path / "checkpoints"
+    saved = checkpoints.load_newest(folder)
+    assert saved is not None
+    trainer = saved.metadata["trainer"] | fields
+    whole = {k: v for k, v in (saved.tensors | tensors).items() if v is not None}
+    checkpoints.save(folder, saved.step, whole, saved.metadata | {"trainer": trainer})
+    with pytest.raises(RunError, match=f"safetensors is damaged: {said}"):
+        api.resume(folder.parent, [LONGER])
 
 
 def test_changed_lines_get_no_new_digest(tmp_path: Path) -> None:

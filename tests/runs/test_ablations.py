@@ -96,7 +96,9 @@ def test_a_cohort_that_is_damaged_is_named(ablation: Path) -> None:
     document = json.loads(content)
     document["runs"][1]["fields"]["status"] = "gone"
     documents.write(path, {k: v for k, v in document.items() if k != "digest"})
-    with pytest.raises(RunError, match=r"cohort\.json is damaged: run 2: its status is 'gone'"):
+    with pytest.raises(
+        RunError, match=r"cohort\.json is damaged: its runs\[1\]\.fields\.status is 'gone'"
+    ):
         infos(ablation, runs)
     document = json.loads(content)
     del document["digest"]
@@ -236,16 +238,26 @@ def test_without_their_plan_they_cannot_be_numbered(plan: str | None, tmp_path: 
         read_index(tmp_path)
 
 
+OLD_SUMMARY = Path(__file__).parents[1] / "old_folders/schema2/ablation/summary.json"
+
+
 @pytest.mark.parametrize(
-    "summary",
+    ("changes", "problem"),
     [
-        {"variants": [{"name": "a", "metrics": {"dev": {"accuracy": "12"}}}]},
-        {"variants": {}},
-        {"trials": [{"number": "1"}]},
+        ({"variants": {}}, r"its variants is \{\}"),
+        ({"variants": []}, "its baseline names '.*', which is none of its variants"),
+        ({"baseline": "relu"}, "its baseline names 'relu', which is none of its variants"),
+        ({"chosen": {"name": "relu", "test": {}}}, "its chosen names 'relu', which is none"),
+        ({"margin": "0.1"}, "its margin is '0.1'"),
+        ({"warnings": None}, "its warnings is None"),
+        ({"trials": [{"number": "1"}]}, "its schema is missing"),
     ],
 )
-def test_a_summary_of_another_shape_is_damaged(summary: dict[str, Any], ablation: Path) -> None:
-    content = json.dumps(summary).encode()
+def test_a_summary_of_another_shape_is_damaged(
+    changes: dict[str, Any], problem: str, ablation: Path
+) -> None:
+    summary = {} if "trials" in changes else json.loads(OLD_SUMMARY.read_bytes())
+    content = json.dumps(summary | changes).encode()
     RunDirectory(ablation).write_files({"summary.json": content})
-    with pytest.raises(RunError, match=r"summary\.json is damaged: its (variants|trials).* is"):
+    with pytest.raises(RunError, match=rf"summary\.json is damaged: {problem}.*; `dlx resume"):
         read_summary(ablation)

@@ -207,10 +207,10 @@ def test_what_is_not_there_and_what_cannot_be_read(tmp_path: Path) -> None:
     [
         ({"runs": [{"name": "a", "means": {"dev": 1.5}}]}, None),
         ({"runs": []}, None),
-        ({}, "its runs is None"),
+        ({}, "its runs is missing"),
         ({"runs": {"name": "a"}}, "its runs is {'name': 'a'}"),
         ({"runs": ["a"]}, r"its runs\[0\] is 'a'"),
-        ({"runs": [{"means": {}}]}, r"its runs\[0\].name is None"),
+        ({"runs": [{"means": {}}]}, r"its runs\[0\].name is missing"),
         ({"runs": [{"name": "a", "means": {"dev": "1"}}]}, r"its runs\[0\].means.dev is '1'"),
     ],
 )

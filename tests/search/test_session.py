@@ -17,6 +17,7 @@ from dlx import api, plugins
 from dlx.api.searching import CrashedError
 from dlx.config import load as config_files
 from dlx.errors import ConfigError, DivergedError, DlxWarning, Interrupted, RunError, StorageError
+from dlx.runs import RunDirectory, documents
 from dlx.runs.ablations import read_index
 from dlx.search.directory import Progress
 from dlx.search.session import best_of
@@ -300,6 +301,17 @@ def test_a_search_goes_on_whose_journal_was_half_written(tmp_path: Path) -> None
     api.resume_search(journal.parent)
     lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
     assert lines[: content.count(b"\n")] == [json.loads(line) for line in content.splitlines()]
+
+
+def test_a_journal_of_another_shape_whose_digest_is_right_is_refused(tmp_path: Path) -> None:
+    search = trained(tmp_path)
+    path, plan = search.path / "journal.log", documents.read(search.path / "plan.json")
+    content = path.read_bytes().replace(b'"op_code"', b'"no_code"', 1)
+    path.write_bytes(content)
+    plan["journal"] = {"bytes": len(content), "sha256": documents.sha256(content)}
+    RunDirectory(search.path).write_files({"plan.json": documents.encode(plan)})
+    with pytest.raises(RunError, match=r"journal.log is damaged: Optuna cannot read it .*put it"):
+        api.resume_search(search.path)
 
 
 def test_a_disk_that_fails_under_the_journal_is_told(

@@ -22,6 +22,7 @@ from tests.tracking.evaluated import START, as_written, of_one, of_row
 PATH = Path("metrics.jsonl")
 VALUES = st.one_of(st.none(), st.floats(), st.sampled_from([0.0, -0.0, 0.5]))
 NUMBERS = [7, 1, 12, 2]  # of runs; the text of one begins with that of another
+HEAD = {"epoch": 0.5, "time": 1.0}  # of a line, after its step
 TINY = {
     "name": "tiny",
     "data": "xor",
@@ -55,9 +56,11 @@ def write(path: Path, text: str) -> None:
 
 def test_round_trip(tmp_path: Path, record: Record) -> None:
     path = tmp_path / "metrics.jsonl"
-    write(path, lines(of_one(record), [1.25], START) + line({"step": 938, "note": "가"}))
+    write(
+        path, lines(of_one(record), [1.25], START) + line({"step": 938, **HEAD, "dev": {"가": 1.0}})
+    )
     expected = as_written(record, seconds=1.25, time=START)
-    assert read(path) == [expected, {"step": 938, "note": "가"}]
+    assert read(path) == [expected, {"step": 938, **HEAD, "dev": {"가": 1.0}}]
     assert [*json.loads(path.read_text().splitlines()[0])] == [*expected, "crc"]
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
@@ -156,27 +159,29 @@ def test_the_lines_of_a_run_of_a_cohort_are_those_that_it_writes_alone(
 
 def test_a_half_written_last_line_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    whole = line({"step": 1})
+    whole = line({"step": 1, **HEAD})
     path.write_text(whole + '{"step": 2, "tra')
-    assert read(path) == [{"step": 1}]
+    assert read(path) == [{"step": 1, **HEAD}]
     file = MetricsFile(path, len(whole))
     assert file.size == len(whole)
-    file.append(line({"step": 2}))
+    file.append(line({"step": 2, **HEAD}))
     file.close()
-    assert read(path) == [{"step": 1}, {"step": 2}]
-    assert list(records(path, len(whole))) == [{"step": 2}]
+    assert read(path) == [{"step": 1, **HEAD}, {"step": 2, **HEAD}]
+    assert list(records(path, len(whole))) == [{"step": 2, **HEAD}]
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     with pytest.raises(RunError, match=r"cannot read .*metrics\.jsonl: No such file"):
         read(path)
-    first, third = b'{"step": 1, "dev": {}}\n', b'\n{"step": 3, "dev": {}}\n'
+    head = b'"epoch": 0.5, "time": 1.0'
+    first = b'{"step": 1, %b, "dev": {}}\n' % head
+    third = b'\n{"step": 3, %b, "dev": {}}\n' % head
     for damage in (b"{", b"7", b"\xff", b"[" * 200_000):
         path.write_bytes(first + damage + third)
         with pytest.raises(RunError, match=r"metrics\.jsonl:2: damaged line"):
             read(path)
-        path.write_bytes(line({"step": 1}).encode() + damage + b"\n")
+        path.write_bytes(line({"step": 1, **HEAD}).encode() + damage + b"\n")
         with pytest.raises(RunError, match=r"metrics\.jsonl:2: damaged line"):
             read(path)
 
@@ -184,15 +189,15 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 def test_files_without_checksums_are_read(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     old = [
-        {"step": 0, "time": START, "train": {"cost": 0.5, "100 %": None}},
-        {"stage": 1, "step": 1, "epoch": 0.5, "dev": {"cost": 2}},
-        {"step": 2, "time": START},
+        {"step": 0, "epoch": 0.0, "time": START, "train": {"cost": 0.5, "100 %": None}},
+        {"stage": 1, "step": 1, "epoch": 0.5, "time": START, "dev": {"cost": 2}},
+        {"step": 2, "epoch": 1.0, "time": START},
     ]
     path.write_text("".join(json.dumps(record) + "\n" for record in old))
     assert read(path) == old
-    old_lines, new_line = path.read_text(), line({"step": 3})
+    old_lines, new_line = path.read_text(), line({"step": 3, **HEAD})
     path.write_text(old_lines + new_line)  # a run that was resumed later
-    assert read(path) == [*old, {"step": 3}]
+    assert read(path) == [*old, {"step": 3, **HEAD}]
     path.write_text(new_line + old_lines)
     with pytest.raises(RunError, match=r"metrics\.jsonl:2: damaged line: it does not match"):
         read(path)
@@ -274,18 +279,20 @@ def test_every_flipped_byte_of_a_cohort_is_noticed(ablation: Path) -> None:
 @pytest.mark.parametrize("position", [5, 24, 100])
 def test_a_position_that_does_not_fit_the_file(tmp_path: Path, position: int) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1, "dev": {}}\n')
+    path.write_text('{"step": 1, "epoch": 0.5, "time": 1.0, "dev": {}}\n')
     with pytest.raises(RunError, match=f"no line ends at byte {position}.*put it back"):
         MetricsFile(path, position)
-    assert read(path) == [{"step": 1, "dev": {}}]
+    assert read(path) == [{"step": 1, "epoch": 0.5, "time": 1.0, "dev": {}}]
 
 
 def test_a_full_disk_leaves_no_half_line(tmp_path: Path, small_limit: int) -> None:
     file = MetricsFile(tmp_path / "metrics.jsonl")
-    file.append(line({"step": 1}))
+    file.append(line({"step": 1, **HEAD}))
     with pytest.raises(StorageError, match=r"cannot write .*metrics\.jsonl: File too large"):
-        file.append(line({"step": 2, "train": dict.fromkeys(map(str, range(small_limit)), 0.5)}))
-    file.append(line({"step": 3}))
+        file.append(
+            line({"step": 2, **HEAD, "train": dict.fromkeys(map(str, range(small_limit)), 0.5)})
+        )
+    file.append(line({"step": 3, **HEAD}))
     file.close()
     assert [record["step"] for record in read(tmp_path / "metrics.jsonl")] == [1, 3]
 

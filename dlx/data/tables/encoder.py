@@ -17,8 +17,31 @@ from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables import cells
 from dlx.data.tables.cells import InputColumn
 from dlx.errors import DataError, RunError
+from dlx.runs.documents import NUMBER, misfit
+from dlx.runs.files import parsed
 
 MOST_CATEGORIES = 1000
+_FORM = {
+    "kind": {"number", "category", "date"},
+    **{key: [str] for key in ("missing", "strip", "dates")},
+    **dict.fromkeys(("decimal", "thousands"), str),
+    **dict.fromkeys(("parentheses", "fractions", "is_numeric"), bool),
+    "units": {str: NUMBER},
+}
+_COLUMN = {
+    "name": str,
+    "form": _FORM,
+    "categories": [str],
+    "fill": [NUMBER],
+    **dict.fromkeys(("indicator", "has_times"), bool),
+}
+_SHAPE = {  # of table.json
+    "columns": [_COLUMN],
+    "targets": [_COLUMN],
+    "imputes": bool,
+    "id_name": str | None,
+    "layout": {"separator?": str, "encoding?": str, "header?": bool},
+}
 _DAY = 86_400.0  # seconds
 _MOST_ROWS = 10_000  # that are looked at for numbers that become one
 _MERGED = 0.9  # share of different numbers that stay different, below which it is said
@@ -60,6 +83,9 @@ class Encoder(cells.Encoder):
     def from_json(cls, content: bytes, path: Path) -> Encoder:
         """Return the encoder that a file's content holds; RunError names the path if damaged."""
         try:
+            document = parsed(content)
+            if "missing_values" not in document and (problem := misfit(document, _SHAPE, "")):
+                raise ValueError(problem)
             return cls.of_json(content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path}: damaged ({error}); train the run again") from error

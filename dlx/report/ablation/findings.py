@@ -15,6 +15,7 @@ from dlx.diagnose.rules.finding import SEVERITIES, Finding
 from dlx.runs.ablations import infos, read_index
 from dlx.training.finding import readable_tensors
 from dlx.training.job import Job
+from dlx.training.saved import check_weights
 
 Tensors = Mapping[str, Any]
 _MOST = 60  # runs that a report looks at
@@ -52,6 +53,8 @@ def by_variant(
     diagnosed: dict[str, list[tuple[RunResult, list[Finding]]]] = {}
     for result in ended:
         job, own = plan.job(planned[result.path]), tensors.get(result.path)
+        if own is not None:
+            check_weights(job.member.design, own, f"{directory}#{result.number} has")
         evidence = _evidence(job, fields[result.path], result, own, known)
         evidence = replace(evidence, shares_models=True, is_brief=is_brief)
         diagnosed.setdefault(result.variant, []).append((result, diagnose(evidence)))

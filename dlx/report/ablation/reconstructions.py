@@ -19,7 +19,7 @@ from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Look, Sample
 from dlx.runs.ablations import read_index
 from dlx.training.finding import readable_tensors
-from dlx.training.saved import evaluating_engine, stack
+from dlx.training.saved import check_weights, evaluating_engine, stack
 
 _MOST = 12  # variants
 _ROWS = 10  # images side by side
@@ -81,6 +81,7 @@ def _pictured(
             continue
         job = plan.job(planned[result.path])
         scored = job.design, tensors[result.path]
+        check_weights(*scored, f"{directory}#{result.number} has")
         cohort = stack([scored], (), [result.seed], engine=evaluating_engine(job.config))
         network, task = cohort.network, job.splits.task
         look = Sample(job.splits, job.labelled, job.design).look(cohort)
