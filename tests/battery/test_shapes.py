@@ -101,7 +101,7 @@ def test_what_was_mended_names_file_and_field(
         run = shapes.change(folder, tmp_path / "work", *case[:2])
         code, _, err = shapes.ask(case[2].replace("{}", str(run)).split())
         assert code == 4, (case, err)
-        assert re.search(f"^error: .*{said}", err), (case, err)
+        assert re.search(f"(?m)^error: .*{said}", err), (case, err)
 
 
 @pytest.mark.battery
