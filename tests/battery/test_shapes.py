@@ -83,7 +83,7 @@ KNOWN: list[tuple[shapes.Case, str]] = [
         "ablation.yaml is damaged: its train is 2; put it back",
     ),
     (
-        ("many", shapes.Change("summary.json", ("variants", 0, "name"), "'x'"), "table {}"),
+        ("many", shapes.Change("summary.json", ("variants", 0, "name"), "'x'"), "board {} --top 1"),
         "summary.json is damaged: its .* names .*, which is none of its variants; `dlx resume",
     ),
     (
