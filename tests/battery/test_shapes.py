@@ -87,7 +87,11 @@ KNOWN: list[tuple[shapes.Case, str]] = [
         "summary.json is damaged: its .* names .*, which is none of its variants; `dlx resume",
     ),
     (
-        ("many", shapes.Change("run.json", ("registered", "plan", "seeds"), "removed"), "runs {}"),
+        (
+            "many",
+            shapes.Change("run.json", ("registered", "plan", "seeds"), "removed"),
+            "report {}",
+        ),
         "run.json is damaged: its registered.plan.seeds is missing",
     ),
 ]
