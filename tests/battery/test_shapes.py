@@ -87,12 +87,8 @@ KNOWN: list[tuple[shapes.Case, str]] = [
         "summary.json is damaged: its .* names .*, which is none of its variants; `dlx resume",
     ),
     (
-        (
-            "many",
-            shapes.Change("run.json", ("registered", "plan", "seeds"), "removed"),
-            "report {}",
-        ),
-        "run.json is damaged: its registered.plan.seeds is missing",
+        ("many", shapes.Change("run.json", ("registered", "plan", "also"), "removed"), "report {}"),
+        "run.json is damaged: its registered.plan.also is missing",
     ),
 ]
 
