@@ -35,7 +35,7 @@ _VERSUS = {
     "steps_to?": {str: _STEPS},
     "is_relative?": bool,
 }
-_VARIANT = {
+_VARIANT: dict[str, Any] = {
     "name": str,
     "settings": dict,
     "rows?": count,
@@ -83,7 +83,7 @@ _FINDING = {
     "try": str,
     "runs?": count,
 }
-_ABLATION = {
+_ABLATION: dict[str, Any] = {
     "schema": count,
     "rules?": count,
     **dict.fromkeys(("name", "question", "metric", "baseline", "design", "paired_by"), str),
@@ -194,7 +194,7 @@ _SIDE = {
     "failed": count,
     "numbers": [count],
 }
-_SEARCH = {
+_SEARCH: dict[str, Any] = {
     "schema": count,
     **dict.fromkeys(("name", "metric", "sampler", "pruner", "command"), str),
     "objectives": [str],
@@ -227,24 +227,34 @@ _SEARCH = {
 }
 
 
+def _lenient(shape: Mapping[Any, Any], *needed: str) -> dict[Any, Any]:
+    """Return a shape whose fields may all be missing but for some."""
+    return {
+        key if key in needed else f"{key.removesuffix('?')}?": own for key, own in shape.items()
+    }
+
+
+_VARIANT["metrics"] = {str: {str: _lenient(_MEAN | _VALUES)}}
+_VARIANT["vs_baseline"] = _lenient(_VERSUS)
+_ABLATION["variants"] = [_lenient(_VARIANT, "name", "metrics")]
+_SEARCH["trials"] = [_lenient(_TRIAL, "number", "settings", "values", "measured")]
+_OF_ABLATION = _lenient(_ABLATION, "variants")
+_OF_SEARCH = _lenient(_SEARCH, "trials")
+
+
 def problem(summary: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a summary, or None: its shape, or names of other variants."""
-    if "trials" in summary:
-        return misfit(summary, _SEARCH, "")
-    if said := misfit(summary, _ABLATION, ""):
+    if said := misfit(summary, _OF_SEARCH if "trials" in summary else _OF_ABLATION, ""):
         return said
+    if "trials" in summary:
+        return None
     names = {variant["name"] for variant in summary["variants"]}
-    versus = [variant["vs_baseline"] for variant in summary["variants"] if variant["vs_baseline"]]
-    pairs = summary.get("pairs") or []
     told = {
-        "baseline": [summary["baseline"]],
-        "vs_baseline": [own["baseline"] for own in versus],
-        "chosen": [summary["chosen"]["name"]] if summary["chosen"] else [],
-        "pairs": [pair[key] for pair in pairs for key in ("variant", "baseline")],
+        "chosen": [summary["chosen"]["name"]] if summary.get("chosen") else [],
         "sequential": (summary.get("sequential") or {"growth": {}})["growth"],
-        "tuning": summary["tuning"] or {},
+        "tuning": summary.get("tuning") or {},
         "findings": [own["variant"] for own in summary.get("findings") or []],
-        "failures": [own["variant"] for own in summary["failures"]],
+        "failures": [own["variant"] for own in summary.get("failures") or []],
     }
     for field, variants in told.items():
         if unknown := set(variants) - names:

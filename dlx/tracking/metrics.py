@@ -37,6 +37,9 @@ _SHAPE = {
     "layers?": [str],
     str: {str: NUMBER | None},
 }
+_STAGE = {"step": count, "stage": count, "epoch?": NUMBER, "time?": NUMBER} | {
+    key: own for key, own in _SHAPE.items() if key not in ("step", "stage?", "epoch", "time")
+}
 _ENDLESS = frozenset((math.inf, -math.inf))
 
 
@@ -198,7 +201,7 @@ def _misfit(record: dict[str, Any]) -> str | None:
         or not {*map(type, value.values())} <= {float, type(None)}
         or not _ENDLESS.isdisjoint(value.values())
     }
-    return misfit(rest, _SHAPE, "")
+    return misfit(rest, _STAGE if "stage" in rest else _SHAPE, "")
 
 
 def _is_sealed(line: bytes) -> bool:

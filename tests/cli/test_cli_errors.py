@@ -133,7 +133,7 @@ def test_a_damaged_document(dlx: Command, trained: Path, tmp_path: Path) -> None
         documents.write(path / "run.json", info | changes)
         ended = dlx("evaluate", "digits")
         assert (ended.code, ended.out) == (4, "")
-        assert f"run.json is damaged: its {next(iter(changes))} " in ended.err
+        assert f"run.json is damaged: its {next(iter(changes))}" in ended.err
     (path / "run.json").write_text(json.dumps(info | {"schema": 2, "seconds": 0}))
     ended = dlx("evaluate", "digits")
     assert (ended.code, ended.out) == (4, "")

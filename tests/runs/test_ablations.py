@@ -245,12 +245,14 @@ OLD_SUMMARY = Path(__file__).parents[1] / "old_folders/schema2/ablation/summary.
     ("changes", "problem"),
     [
         ({"variants": {}}, r"its variants is \{\}"),
-        ({"variants": []}, "its baseline names '.*', which is none of its variants"),
-        ({"baseline": "relu"}, "its baseline names 'relu', which is none of its variants"),
+        ({"variants": []}, "its chosen names '.*', which is none of its variants"),
         ({"chosen": {"name": "relu", "test": {}}}, "its chosen names 'relu', which is none"),
         ({"margin": "0.1"}, "its margin is '0.1'"),
-        ({"warnings": None}, "its warnings is None"),
-        ({"trials": [{"number": "1"}]}, "its schema is missing"),
+        ({"warnings": [None]}, r"its warnings\[0\] is None"),
+        (
+            {"trials": [{"number": "1", "settings": {}, "values": [], "measured": {}}]},
+            r"its trials\[0\].number is '1'",
+        ),
     ],
 )
 def test_a_summary_of_another_shape_is_damaged(
