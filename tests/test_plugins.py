@@ -193,7 +193,7 @@ FAILURES = {
     "it interrupts": ("class Mine(KeyboardInterrupt): ...\nraise Mine('so')\n", "2: Mine: so"),
     "it registers what is no function": (
         'import dlx\nimport math\ndlx.register("activation", name="f")(math.tanh)\n',
-        "3: register: received <built-in function tanh> as a activation; write a function",
+        "3: register: received <built-in function tanh> as the activation; write a function",
     ),
     "it gives a name that is no text": (
         'import dlx\n@dlx.register("activation", name=3)\ndef f(z):\n    """Mine."""\n',
