@@ -12,6 +12,7 @@ import signal
 import stat
 import traceback
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 
@@ -121,6 +122,7 @@ def of_disk(error: BaseException) -> StorageError | None:
 
 
 _LONGEST = 2000  # characters of a foreign error that are told
+_MOST_SIBLINGS = 10_000  # files among which the nearest name is looked for
 
 # What torch, the C++ library and the loader of libraries say of it in errors without a class.
 _MEMORY_WORDS = (
@@ -177,7 +179,7 @@ def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:
         return f"this is a folder; name {kind}"
     if not isinstance(error, FileNotFoundError):
         return f"{error.strerror}; the file must be readable"
-    siblings = [file.name for file in path.parent.glob(pattern)]
+    siblings = [file.name for file in islice(path.parent.glob(pattern), _MOST_SIBLINGS)]
     return f"no such file{did_you_mean(path.name, siblings)}"
 
 

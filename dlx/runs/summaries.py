@@ -5,6 +5,14 @@ from typing import Any
 
 from dlx.runs.documents import NUMBER, count, misfit, short
 
+
+def _some(shape: Mapping[Any, Any], *needed: str) -> dict[Any, Any]:
+    """Return a shape of which only some fields are needed; earlier versions lacked others."""
+    return {
+        key if key in needed else f"{key.removesuffix('?')}?": own for key, own in shape.items()
+    }
+
+
 _NUMBER = NUMBER | None
 _MEAN = {"mean": _NUMBER, "low": _NUMBER, "high": _NUMBER, "n": count}
 _VALUES = {"values": [_NUMBER]}
@@ -35,33 +43,37 @@ _VERSUS = {
     "steps_to?": {str: _STEPS},
     "is_relative?": bool,
 }
-_VARIANT: dict[str, Any] = {
-    "name": str,
-    "settings": dict,
-    "rows?": count,
-    "numbers?": [count],
-    **dict.fromkeys(("n", "runs", "diverged", "failed", "stopped_early", "parameters"), count),
-    **dict.fromkeys(("steps", "examples"), (None, count)),
-    **dict.fromkeys(("pretraining_steps", "pretraining_examples"), (None, count)),
-    **dict.fromkeys(("seconds", "seconds_per_step"), _NUMBER),
-    "metrics": {str: {str: _MEAN | _VALUES}},
-    "success": (
-        None,
-        {"count": count, "n": count, "rate": _NUMBER, "low": _NUMBER, "high": _NUMBER},
-    ),
-    "steps_to": {
-        str: {
-            "threshold": NUMBER,
-            "reached": count,
-            "n": count,
-            "median": _NUMBER,
-            "low": _NUMBER,
-            "high": _NUMBER,
-            "values": [(None, count)],
-        }
+_VARIANT = _some(
+    {
+        "name": str,
+        "settings": dict,
+        "rows?": count,
+        "numbers?": [count],
+        **dict.fromkeys(("n", "runs", "diverged", "failed", "stopped_early", "parameters"), count),
+        **dict.fromkeys(("steps", "examples"), (None, count)),
+        **dict.fromkeys(("pretraining_steps", "pretraining_examples"), (None, count)),
+        **dict.fromkeys(("seconds", "seconds_per_step"), _NUMBER),
+        "metrics": {str: {str: _some(_MEAN | _VALUES)}},
+        "success": (
+            None,
+            {"count": count, "n": count, "rate": _NUMBER, "low": _NUMBER, "high": _NUMBER},
+        ),
+        "steps_to": {
+            str: {
+                "threshold": NUMBER,
+                "reached": count,
+                "n": count,
+                "median": _NUMBER,
+                "low": _NUMBER,
+                "high": _NUMBER,
+                "values": [(None, count)],
+            }
+        },
+        "vs_baseline": _some(_VERSUS),
     },
-    "vs_baseline": (None, _VERSUS),
-}
+    "name",
+    "metrics",
+)
 _LOOK = {
     "seeds": count,
     "n": count,
@@ -83,97 +95,100 @@ _FINDING = {
     "try": str,
     "runs?": count,
 }
-_ABLATION: dict[str, Any] = {
-    "schema": count,
-    "rules?": count,
-    **dict.fromkeys(("name", "question", "metric", "baseline", "design", "paired_by"), str),
-    "rising": bool,
-    "also": {
-        str: {
-            "rising": bool,
-            "margin": _NUMBER,
-            "variants": {str: {"n": count, "vs_baseline": (None, _VERSUS)}},
-        }
-    },
-    "margin": _NUMBER,
-    "confidence": NUMBER,
-    "seeds": [count],
-    "folds": (None, count),
-    "data": [str],
-    "success": (None, dict),
-    "show": [str],
-    "tests": {str: str},
-    "sequential?": {
-        "until": (str, NUMBER),
-        "max": count,
-        "looks": [count],
-        "confidence": {str: NUMBER},
-        "variants": {str: {"seeds": count, "why": str}},
-        "standing": {str: str},
-        "growth": {str: [_LOOK]},
-    },
-    "factors": [{"key": str, "label": str, "values": list, "numeric": bool}],
-    "variants": [_VARIANT],
-    "chosen": (None, {"name": str, "test": {str: _MEAN | _VALUES}}),
-    "comparisons?": str,
-    "pairs?": [_VERSUS | {"variant": str}],
-    "best_group?": {"variants": [str], "beaten_by": {str: str}},
-    "effects": (
-        None,
-        {
-            "main": [
-                _TEST | {"factor": str, "level": object, "reference": object, "effect": _NUMBER}
-            ],
-            "interactions": [_TEST | {"factors": [str], "levels": list, "effect": _NUMBER}],
-        },
-    ),
-    "curves_by_factor": [
-        {
-            "key": str,
-            "label": str,
-            "values": [NUMBER],
-            "metric": str,
-            "over": [str],
-            "train?": [_MEAN],
-            "dev?": [_MEAN],
-            "lines": [{"settings": str, "train?": [_MEAN], "dev?": [_MEAN]}],
-        }
-    ],
-    "per_data": (None, {str: {str: _VERSUS}}),
-    "overall": (None, {str: _VERSUS}),
-    "warnings": [str],
-    "tuning": (
-        None,
-        {
+_ABLATION = _some(
+    {
+        "schema": count,
+        "rules?": count,
+        **dict.fromkeys(("name", "question", "metric", "baseline", "design", "paired_by"), str),
+        "rising": bool,
+        "also": {
             str: {
-                "tried": {str: _NUMBER},
-                "runs": count,
-                "steps": count,
-                "edges?": {str: str},
-                str: object,
+                "rising": bool,
+                "margin": _NUMBER,
+                "variants": {str: {"n": count, "vs_baseline": (None, _VERSUS)}},
             }
         },
-    ),
-    "failures": [
-        {
-            "variant": str,
-            "seed": count,
-            "fold": (None, count),
-            "status": str,
-            "step": (None, count),
-            "reason": str | None,
-        }
-    ],
-    "command": str,
-    "registered?": {
-        "time": str,
-        "sha256": str,
-        "plan": dict,
-        "is_whole": bool,
-        "changed": {str: list},
+        "margin": _NUMBER,
+        "confidence": NUMBER,
+        "seeds": [count],
+        "folds": (None, count),
+        "data": [str],
+        "success": (None, dict),
+        "show": [str],
+        "tests": {str: str},
+        "sequential?": {
+            "until": (str, NUMBER),
+            "max": count,
+            "looks": [count],
+            "confidence": {str: NUMBER},
+            "variants": {str: {"seeds": count, "why": str}},
+            "standing": {str: str},
+            "growth": {str: [_LOOK]},
+        },
+        "factors": [{"key": str, "label": str, "values": list, "numeric": bool}],
+        "variants": [_VARIANT],
+        "chosen": (None, {"name": str, "test": {str: _MEAN | _VALUES}}),
+        "comparisons?": str,
+        "pairs?": [_VERSUS | {"variant": str}],
+        "best_group?": {"variants": [str], "beaten_by": {str: str}},
+        "effects": (
+            None,
+            {
+                "main": [
+                    _TEST | {"factor": str, "level": object, "reference": object, "effect": _NUMBER}
+                ],
+                "interactions": [_TEST | {"factors": [str], "levels": list, "effect": _NUMBER}],
+            },
+        ),
+        "curves_by_factor": [
+            {
+                "key": str,
+                "label": str,
+                "values": [NUMBER],
+                "metric": str,
+                "over": [str],
+                "train?": [_MEAN],
+                "dev?": [_MEAN],
+                "lines": [{"settings": str, "train?": [_MEAN], "dev?": [_MEAN]}],
+            }
+        ],
+        "per_data": (None, {str: {str: _VERSUS}}),
+        "overall": (None, {str: _VERSUS}),
+        "warnings": [str],
+        "tuning": (
+            None,
+            {
+                str: {
+                    "tried": {str: _NUMBER},
+                    "runs": count,
+                    "steps": count,
+                    "edges?": {str: str},
+                    str: object,
+                }
+            },
+        ),
+        "failures": [
+            {
+                "variant": str,
+                "seed": count,
+                "fold": (None, count),
+                "status": str,
+                "step": (None, count),
+                "reason": str | None,
+            }
+        ],
+        "command": str,
+        "registered?": {
+            "time": str,
+            "sha256": str,
+            "plan": dict,
+            "is_whole": bool,
+            "changed": {str: list},
+        },
+        "findings?": [{"variant": str, "runs": count, "findings": [_FINDING]}],
     },
-    "findings?": [{"variant": str, "runs": count, "findings": [_FINDING]}],
-}
+    "variants",
+)
 _TRIAL = {
     "number": count,
     "batch": count,
@@ -194,57 +209,45 @@ _SIDE = {
     "failed": count,
     "numbers": [count],
 }
-_SEARCH: dict[str, Any] = {
-    "schema": count,
-    **dict.fromkeys(("name", "metric", "sampler", "pruner", "command"), str),
-    "objectives": [str],
-    "rising": [bool],
-    "constraints": [str],
-    "seed": count,
-    "seeds": [count],
-    "space": dict,
-    "defaults": dict,
-    "planned": count,
-    "states": {str: count},
-    "steps": count,
-    "best": (None, _TRIAL),
-    "front": [count],
-    "importances": {str: NUMBER},
-    "verdict": (
-        None,
-        {
-            "answer": str,
-            "metric": str,
-            "rows": count,
-            "rows_apart": bool,
-            "seeds": [count],
-            "versus": (None, _VERSUS),
-            "warnings": [str],
-            "values": {"default": _SIDE, "best": _SIDE},
-        },
-    ),
-    "trials": [_TRIAL],
-}
-
-
-def _lenient(shape: Mapping[Any, Any], *needed: str) -> dict[Any, Any]:
-    """Return a shape whose fields may all be missing but for some."""
-    return {
-        key if key in needed else f"{key.removesuffix('?')}?": own for key, own in shape.items()
-    }
-
-
-_VARIANT["metrics"] = {str: {str: _lenient(_MEAN | _VALUES)}}
-_VARIANT["vs_baseline"] = _lenient(_VERSUS)
-_ABLATION["variants"] = [_lenient(_VARIANT, "name", "metrics")]
-_SEARCH["trials"] = [_lenient(_TRIAL, "number", "settings", "values", "measured")]
-_OF_ABLATION = _lenient(_ABLATION, "variants")
-_OF_SEARCH = _lenient(_SEARCH, "trials")
+_SEARCH = _some(
+    {
+        "schema": count,
+        **dict.fromkeys(("name", "metric", "sampler", "pruner", "command"), str),
+        "objectives": [str],
+        "rising": [bool],
+        "constraints": [str],
+        "seed": count,
+        "seeds": [count],
+        "space": dict,
+        "defaults": dict,
+        "planned": count,
+        "states": {str: count},
+        "steps": count,
+        "best": (None, _TRIAL),
+        "front": [count],
+        "importances": {str: NUMBER},
+        "verdict": (
+            None,
+            {
+                "answer": str,
+                "metric": str,
+                "rows": count,
+                "rows_apart": bool,
+                "seeds": [count],
+                "versus": (None, _VERSUS),
+                "warnings": [str],
+                "values": {"default": _SIDE, "best": _SIDE},
+            },
+        ),
+        "trials": [_some(_TRIAL, "number", "settings", "values", "measured")],
+    },
+    "trials",
+)
 
 
 def problem(summary: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a summary, or None: its shape, or names of other variants."""
-    if said := misfit(summary, _OF_SEARCH if "trials" in summary else _OF_ABLATION, ""):
+    if said := misfit(summary, _SEARCH if "trials" in summary else _ABLATION, ""):
         return said
     if "trials" in summary:
         return None

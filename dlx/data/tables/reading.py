@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import importlib.util
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -217,7 +217,7 @@ def nested_columns(path: Path) -> dict[str, str]:
         return {name: str(kind) for name, kind in kinds if pa.types.is_nested(kind)}
 
 
-@contextmanager
+@contextlib.contextmanager
 def _parquet(path: Path) -> Iterator[pa.Schema]:
     """Give the schema of a parquet file; an error of pyarrow's is one of the data."""
     if importlib.util.find_spec("pyarrow") is None:
@@ -261,7 +261,11 @@ def _table(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
                 lengths = pc.call_function("binary_length", [chunk.dictionary])
                 size += lengths.take(chunk.indices).sum().as_py() or 0
             check_fits(f"{path}, unpacked", size, SMALLER)
-            table = table.set_column(place, names[place], column.cast(column.type.value_type))
+            column = column.cast(column.type.value_type)
+        if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            with contextlib.suppress(pa.ArrowInvalid):  # bytes that are no text stay bytes
+                column = column.cast(pa.large_string())
+        table = table.set_column(place, names[place], column)
     return table
 
 

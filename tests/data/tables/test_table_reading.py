@@ -375,6 +375,17 @@ def test_the_index_of_a_parquet_file_is_a_column_and_lists_are_refused(tmp_path)
         starter(path, "a", tmp_path)
 
 
+def test_bytes_of_a_parquet_file_that_are_texts_are_read_as_texts(tmp_path):
+    """Programs that know no texts write them so."""
+    pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
+    path = tmp_path / "table.parquet"
+    texts, other = [b"yes", "\u00e9".encode(), None, b"yes"], [b"\xff", b"a", b"b", b"c"]
+    pd.DataFrame({"texts": texts, "other": other}).to_parquet(path)
+    frame = read_parquet(path)
+    assert frame["texts"].dropna().tolist() == ["yes", "\u00e9", "yes"]
+    assert frame["other"].tolist() == other
+
+
 def test_a_misspelt_file_is_told_the_nearest_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
