@@ -309,7 +309,10 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
     rows = _cells(sample, separator)
     if not rows:
         raise LayoutError(f"{path}: it holds no row")
-    rows[:1] = [[unicodedata.normalize("NFC", name) for name in row] for row in rows[:1]]
+    # Of two byte order marks, which two programs wrote, the second is no part of a name.
+    rows[:1] = [
+        [unicodedata.normalize("NFC", name.lstrip("\ufeff")) for name in row] for row in rows[:1]
+    ]
     found = Survey((), separator, encoding, len(skipped))
     remarks = []
     names = comment[0] if comment else []

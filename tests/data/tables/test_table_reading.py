@@ -358,6 +358,7 @@ def test_signs_that_no_text_has_are_named(text, message, write):
 
 def test_names_have_one_spelling(write):
     assert read(write("Stra\u00dfe,cafe\u0301\n1,2\n")).columns.tolist() == ["Straße", "caf\u00e9"]
+    assert read(write("\ufeff\ufeffa,b\n1,2\n")).columns.tolist() == ["a", "b"]
 
 
 def test_the_index_of_a_parquet_file_is_a_column_and_lists_are_refused(tmp_path):
