@@ -15,7 +15,7 @@ from dlx.runs import documents, summaries
 from dlx.runs.directory import RunDirectory
 from dlx.runs.documents import count
 from dlx.runs.files import exists, matching, parsed, read_plain
-from dlx.runs.info import STATUSES, blank, damage
+from dlx.runs.info import HOST, STATUSES, blank, damage
 
 INDEX, COHORT, SUMMARY = "index.json", "cohort.json", "summary.json"
 METRICS, WEIGHTS, PRETRAINING = "metrics.jsonl", "weights.safetensors", "pretraining.jsonl"
@@ -59,6 +59,7 @@ _COHORT_SHAPE = {
     **dict.fromkeys(("command", "git_commit"), str | None),
     "versions": dict,
     "plugins": list,
+    "host?": HOST,
 }
 
 

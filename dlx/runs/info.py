@@ -37,6 +37,7 @@ TASK = {
     "highest?": [NUMBER],
     "white?": count,
 }
+HOST = {"name": str, "processor": str}  # of a cluster
 _PLAN = {  # see `dlx.ablation.registration`
     "question": str | None,
     **dict.fromkeys(("metric", "comparisons", "baseline"), str),
@@ -55,7 +56,8 @@ _SHAPE = {
     **dict.fromkeys(("seconds?", "epochs?", "examples?"), NUMBER),
     **dict.fromkeys(("pretraining_steps?", "pretraining_examples?"), NUMBER),
     **dict.fromkeys(("started?", "ended?", "reason?", "weights?", "engine?", "generator?"), str),
-    **dict.fromkeys(("data_fingerprint?", "data_digest?", "device?", "host?", "command?"), str),
+    **dict.fromkeys(("data_fingerprint?", "data_digest?", "device?", "command?"), str),
+    "host?": (str, HOST),
     "rows?": {str: {"n": count, "digest": str}},
     "task?": TASK,
     "features?": [str],

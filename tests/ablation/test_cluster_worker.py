@@ -227,7 +227,12 @@ def test_runs_of_torchs_engine_go_to_one_kind_of_host(tmp_path: Path, one_thread
     assert taken == ["a"] * 4
     make_directory(by_torch.folder)
     begun = {"runs": [], "shared": [], "metrics_bytes": 0, "digests": {}, "versions": {}}
-    begun |= {"command": None, "git_commit": None, "plugins": [], "host": {"processor": "6502"}}
+    begun |= {
+        "command": None,
+        "git_commit": None,
+        "plugins": [],
+        "host": {"name": "b", "processor": "6502"},
+    }
     documents.write(by_torch.folder / "cohort.json", begun)
     cluster.choose_kind(by_torch.run.path, by_torch.plan)  # where it began
     assert cluster.kind == few

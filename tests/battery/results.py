@@ -1,9 +1,12 @@
 """What came out of runs, clocks and names aside, to be compared bit for bit."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dlx import api
 from dlx.runs.ablations import infos, read_index
 from dlx.search.directory import Progress
 from dlx.tracking.metrics import read
@@ -60,3 +63,11 @@ def of_search(folder: Path) -> Any:
     for trial in trials:
         trial["measured"].pop("seconds_per_step", None)
     return of_ablation(folder), trials, (folder / "best.yaml").read_bytes()
+
+
+# By the name of runs, what came out of one, and what goes on with it.
+KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
+    "short": (of_run, api.resume),
+    "many": (of_ablation, partial(api.resume_ablation, jobs=1)),
+    "wide": (of_search, partial(api.resume_search, jobs=1)),
+}

@@ -1,4 +1,4 @@
-"""kill -9 at every operation on files of train, ablate and the resume of each: nothing is lost."""
+"""kill -9 at every operation on files of train, ablate, search and the resume of each."""
 
 import shutil
 import sys
@@ -13,8 +13,11 @@ from dlx import api
 from dlx.errors import DlxWarning, Interrupted
 from dlx.runs import list_runs
 from tests.battery.kills import operations
-from tests.battery.results import ABLATION, CONFIG, of_ablation, of_run
+from tests.battery.results import ABLATION, CONFIG, KINDS, SEARCH
 from tests.battery.scenes import stop_at
+
+Show = Callable[[Any], None]
+Begin = Callable[..., None]  # takes the folder of runs, and what is told of progress
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="forks"),
@@ -22,49 +25,42 @@ pytestmark = [
 ]
 
 
-def train(runs: Path) -> None:
-    api.train(CONFIG, runs_dir=runs)
+def nothing(progress: Any) -> None:
+    """Show nothing."""
 
 
-def ablate(runs: Path) -> None:
-    api.ablate(ABLATION, runs_dir=runs, jobs=1)
+def train(runs: Path, show: Show = nothing) -> None:
+    api.train(CONFIG, runs_dir=runs, show=show)
+
+
+def ablate(runs: Path, show: Show = nothing) -> None:
+    api.ablate(ABLATION, runs_dir=runs, jobs=1, show=show)
+
+
+def search(runs: Path, show: Show = nothing) -> None:
+    ready = api.plan_search(api.read_search(SEARCH), runs_dir=runs, jobs=1)
+    api.search(ready, runs_dir=runs, show=show)
 
 
 def resume(runs: Path) -> None:
-    """Go on with what a kill has left, or begin."""
+    """Go on with what a kill has left."""
     [run], _ = list_runs(runs)
-    if run.read_info()["kind"] == "ablation":
-        api.resume_ablation(run.path, jobs=1)
-    else:
-        api.resume(run.path)
+    KINDS[run.path.parent.name][1](run.path)
 
 
-def stopped(begin: Callable[[Path], None], runs: Path) -> None:
-    """Leave a run or ablation that was stopped halfway."""
-    with pytest.raises(Interrupted):
-        if begin is train:
-            api.new_training(api.prepare(CONFIG), runs_dir=runs).train(stop_at(6))
-        else:
-            api.ablate(ABLATION, runs_dir=runs, jobs=1, show=stop_at(6))
-
-
-def what_came_out(begin: Callable[[Path], None], runs: Path) -> Any:
+def what_came_out(runs: Path) -> Any:
     [run], _ = list_runs(runs)
     assert run.status() == "completed"
-    return of_run(run.path) if begin is train else of_ablation(run.path)
+    return KINDS[run.path.parent.name][0](run.path)
 
 
 def tried(
-    begin: Callable[[Path], None],
-    folder: Path,
-    choose: Callable[[int], Sequence[int]],
-    *,
-    in_resume: bool,
+    begin: Begin, folder: Path, choose: Callable[[int], Sequence[int]], *, in_resume: bool
 ) -> tuple[int, list[str]]:
     """Return how many kills were tried, and after which of them something else came out."""
     first, runs = folder / "first", folder / "runs"
     begin(folder / "whole")
-    whole = what_came_out(begin, folder / "whole")
+    whole = what_came_out(folder / "whole")
     work = (lambda: resume(runs)) if in_resume else (lambda: begin(runs))
 
     def prepare() -> None:
@@ -73,10 +69,11 @@ def tried(
             shutil.copytree(first, runs)
 
     if in_resume:
-        stopped(begin, first)
+        with pytest.raises(Interrupted):
+            begin(first, stop_at(6))
     prepare()
     count = operations(work, runs)
-    assert count is not None and what_came_out(begin, runs) == whole
+    assert count is not None and what_came_out(runs) == whole
     wrong, kills = [], choose(count)
     for at in kills:
         prepare()
@@ -85,7 +82,7 @@ def tried(
             warnings.simplefilter("ignore", DlxWarning)
             try:
                 resume(runs) if list_runs(runs)[0] else begin(runs)
-                if what_came_out(begin, runs) != whole:
+                if what_came_out(runs) != whole:
                     wrong.append(f"operation {at} of {count}: other bits")
             except Exception as error:
                 wrong.append(f"operation {at} of {count}: {error!r}")
@@ -102,12 +99,9 @@ def test_some_kills_of_a_training(in_resume: bool, tmp_path: Path) -> None:
 
 @pytest.mark.battery
 @pytest.mark.parametrize("in_resume", [False, True])
-@pytest.mark.parametrize("begin", [train, ablate])
+@pytest.mark.parametrize("begin", [train, ablate, search])
 def test_kills_at_every_operation(
-    begin: Callable[[Path], None],
-    in_resume: bool,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    begin: Begin, in_resume: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kills, wrong = tried(begin, tmp_path, range, in_resume=in_resume)
     what = f"resume of {begin.__name__}" if in_resume else begin.__name__

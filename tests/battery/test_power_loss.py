@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import shutil
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,7 +18,8 @@ from dlx.cli import main
 from dlx.errors import DlxError, DlxWarning, Interrupted
 from dlx.runs import list_runs
 from tests.battery.power import Moment, Recorder
-from tests.battery.results import ABLATION, CONFIG, SEARCH, of_ablation, of_run, of_search
+from tests.battery.results import ABLATION, CONFIG, KINDS, SEARCH
+from tests.battery.scenes import stop_at
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/fd"),
@@ -27,20 +27,12 @@ pytestmark = [
 ]
 
 
-def stop(step: int) -> Callable[[Any], None]:
-    def show(progress: Any) -> None:
-        if getattr(progress, "cohort", progress).step >= step:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    return show
-
-
 def trained(recorder: Recorder, runs: Path) -> Path:
     """Train a run, stop it, and go on with it."""
     training = api.new_training(api.prepare(CONFIG), runs_dir=runs)
     recorder.promise("made")
     with pytest.raises(Interrupted):
-        training.train(stop(6))
+        training.train(stop_at(6))
     recorder.promise("saved")
     api.resume(training.path, runs_dir=runs)
     recorder.promise("ended")
@@ -61,23 +53,15 @@ def begun_and_resumed(recorder: Recorder, begin: Callable[[], object], family: P
 
 def ablated(recorder: Recorder, runs: Path) -> Path:
     """Train an ablation, stop it, and go on with it."""
-    begin = partial(api.ablate, ABLATION, runs_dir=runs, jobs=1, show=stop(6))
+    begin = partial(api.ablate, ABLATION, runs_dir=runs, jobs=1, show=stop_at(6))
     return begun_and_resumed(recorder, begin, runs / "many")
 
 
 def searched(recorder: Recorder, runs: Path) -> Path:
     """Search, stop, and go on."""
     ready = api.plan_search(api.read_search(SEARCH), runs_dir=runs, jobs=1)
-    begin = partial(api.search, ready, runs_dir=runs, show=stop(6))
+    begin = partial(api.search, ready, runs_dir=runs, show=stop_at(6))
     return begun_and_resumed(recorder, begin, runs / "wide")
-
-
-# What came out of the runs of a name, and what goes on with them.
-KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
-    "short": (of_run, api.resume),
-    "many": (of_ablation, partial(api.resume_ablation, jobs=1)),
-    "wide": (of_search, partial(api.resume_search, jobs=1)),
-}
 
 
 def what_is_wrong(moment: Moment, runs: Path, whole: Any) -> str:
