@@ -18,7 +18,7 @@ from typing import Any
 
 from dlx.errors import RunError
 from dlx.runs.ablations import METRICS, read_cohort_file
-from dlx.runs.documents import NUMBER, count, misfit
+from dlx.runs.documents import MOST, NUMBER, count, misfit
 from dlx.runs.files import AppendFile, finite, parsed, read_plain
 from dlx.tracking.evaluations import Evaluation
 
@@ -40,6 +40,11 @@ _SHAPE = {
 _STAGE = {"step": count, "stage": count, "epoch?": NUMBER, "time?": NUMBER} | {
     key: own for key, own in _SHAPE.items() if key not in ("step", "stage?", "epoch", "time")
 }
+_NEEDED = frozenset(("step", "epoch", "time"))
+_NAMED = frozenset(str(key).removesuffix("?") for key in _SHAPE)
+_NUMBERS = frozenset(("step", "epoch", "examples", "seconds", "time", "run"))
+_FRACTIONS = frozenset(("epoch", "seconds", "time"))
+_PLAIN = frozenset((float, type(None)))
 _ENDLESS = frozenset((math.inf, -math.inf))
 
 
@@ -193,15 +198,20 @@ def _records(content: bytes, path: Path, first: int = 1) -> Iterator[dict[str, A
 
 
 def _misfit(record: dict[str, Any]) -> str | None:
-    """Return what is of another shape in a line, or None; most numbers are looked at in C."""
-    rest = {
-        key: value
-        for key, value in record.items()
-        if not isinstance(value, dict)
-        or not {*map(type, value.values())} <= {float, type(None)}
-        or not _ENDLESS.isdisjoint(value.values())
-    }
-    return misfit(rest, _STAGE if "stage" in rest else _SHAPE, "")
+    """Return what is of another shape in a line, or None; of the usual ones it is seen at once."""
+    if record.keys() >= _NEEDED and all(map(_is_usual, record.keys(), record.values())):
+        return None
+    return misfit(record, _STAGE if "stage" in record else _SHAPE, "")
+
+
+def _is_usual(key: str, value: Any) -> bool:
+    kind = type(value)
+    if kind is dict:
+        is_metrics = key not in _NAMED and {*map(type, value.values())} <= _PLAIN
+        return is_metrics and _ENDLESS.isdisjoint(value.values())
+    if kind is int:
+        return 0 <= value <= MOST and key in _NUMBERS
+    return kind is float and key in _FRACTIONS and value not in _ENDLESS
 
 
 def _is_sealed(line: bytes) -> bool:
