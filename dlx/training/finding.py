@@ -133,14 +133,17 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
     slashes = [place for place, character in enumerate(text) if character == "/" and place]
     beginnings += [(text[:place], text[place + 1 :]) for place in reversed(slashes)]
     for beginning, rest in beginnings:
+        places = (Path(beginning), runs_dir / beginning)
+        is_run = any(exists(RunDirectory(place).info_path) for place in places)
+        if not is_run and any(exists(place / rest.split("/")[0]) for place in places):
+            continue  # a folder on the way to what is named
         try:
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always", DlxWarning)
                 run = directory.find(beginning, runs_dir)
             is_several = run.read_info()["kind"] != "run"
         except RunError:
-            places = (Path(beginning), runs_dir / beginning)
-            if any(exists(RunDirectory(place).info_path) for place in places):
+            if is_run:
                 raise  # it is damaged
             continue
         if is_several and rest:

@@ -54,6 +54,18 @@ def test_a_tagged_run_is_not_deleted(runs: list[RunDirectory], tmp_path: Path) -
     remove(runs[1])
 
 
+def test_a_folder_on_the_way_to_a_run_is_not_taken_for_an_ablation(
+    runs: list[RunDirectory], tmp_path: Path
+) -> None:
+    """Nor is a damaged run told that lies beside the way."""
+    shutil.move(runs[2].path, tmp_path / "alone")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "run.json").write_text("{")
+    shutil.rmtree(runs[0].path)
+    with pytest.raises(RunError, match="no run"):
+        find(runs[0].path, tmp_path)
+
+
 def test_another_way_to_a_tagged_run_leads_to_its_tag(
     runs: list[RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
