@@ -10,6 +10,7 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, RunError
 from dlx.runs import RunDirectory, documents
+from dlx.runs.ablations import PHASES
 from dlx.runs.documents import count
 
 CONFIG = "ablation.yaml"
@@ -29,7 +30,7 @@ _SHAPE = {
     "cohorts": [
         {
             "number": count,
-            "phase": {"comparison", "tuning"},
+            "phase": PHASES,
             "shape": str,
             "data": str,
             "engine?": str,

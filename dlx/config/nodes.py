@@ -24,8 +24,8 @@ MAX_BYTES = 20 * MAX_NODES  # of a file
 # Endings of files that are no configs.
 _TABLES = (".csv", ".tsv", ".parquet")
 _SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # of one character
 # NUL, which no path may have, and halves of characters, which UTF-8 has no bytes for.
-_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 

@@ -72,8 +72,8 @@ def _hangul_fonts() -> list[str]:
 
 def short(names: Sequence[str]) -> list[str]:
     """Return the names of classes, inputs or layers, of which long ones lose their middle."""
-    found = told_apart(names, _LONGEST)
-    return [found[name] for name in names]
+    by_name = told_apart(names, _LONGEST)
+    return [by_name[name] for name in names]
 
 
 def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:

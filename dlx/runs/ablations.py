@@ -23,13 +23,14 @@ ROWS = "rows.safetensors"  # what each row adds to what runs are judged by
 # What was fitted on a run's training rows; a cohort's tables.json holds those of its runs.
 PREPROCESSING, TABLE, TABLES = "preprocessing.safetensors", "table.json", "tables.json"
 FINISHED = ("completed", "stopped_early", "diverged")
+PHASES = {"comparison", "tuning"}
 _SHARED = "shared"
 _INDEX_SHAPE = {
     "runs": [
         {
             "number": count,
             "name": str,
-            "phase": {"comparison", "tuning"},
+            "phase": PHASES,
             "variant": str,
             "seed": count,
             "fold?": count,

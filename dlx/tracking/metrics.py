@@ -40,10 +40,10 @@ _SHAPE = {
 _STAGE = {"step": count, "stage": count, "epoch?": NUMBER, "time?": NUMBER} | {
     key: own for key, own in _SHAPE.items() if key not in ("step", "stage?", "epoch", "time")
 }
-_NEEDED = frozenset(("step", "epoch", "time"))
-_NAMED = frozenset(str(key).removesuffix("?") for key in _SHAPE)
-_NUMBERS = frozenset(("step", "epoch", "examples", "seconds", "time", "run"))
-_FRACTIONS = frozenset(("epoch", "seconds", "time"))
+_NAMED = {key.removesuffix("?"): own for key, own in _SHAPE.items() if isinstance(key, str)}
+_NEEDED = _NAMED.keys() & _SHAPE.keys()
+_NUMBERS = frozenset(key for key, own in _NAMED.items() if own in (count, NUMBER))
+_FRACTIONS = frozenset(key for key, own in _NAMED.items() if own == NUMBER)
 _PLAIN = frozenset((float, type(None)))
 _ENDLESS = frozenset((math.inf, -math.inf))
 

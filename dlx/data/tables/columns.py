@@ -57,8 +57,6 @@ _FEW_TEXTS = 20  # of which nothing is said however rare they are
 EXACT = 2**53  # up to which float64 holds every whole number
 _COARSE = 1e-3  # share of the standard deviation that a step between numbers may be
 _PLAUSIBLE = tuple(text for text in MISSING if text not in MISSING_CATEGORIES)
-
-
 _YEAR_1, _YEAR_10000 = np.datetime64("0001"), np.datetime64("10000")
 
 

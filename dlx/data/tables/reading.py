@@ -190,14 +190,14 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
     """Return the columns of a parquet file as `read_csv` does; its first row counts as row 2."""
     import pandas as pd
 
-    for name, kind in nested_columns(path).items():
-        if name not in ignore:
-            raise DataError(
-                f"{path}, column {name!r}: a cell holds several values ({kind}); make a column "
-                "of each, or list it under data.ignore"
-            )
     with _parquet(path) as schema:
         names = [name for name in schema.names if name not in ignore]
+        for name, kind in _nested(schema).items():
+            if name in names:
+                raise DataError(
+                    f"{path}, column {name!r}: a cell holds several values ({kind}); make a column "
+                    "of each, or list it under data.ignore"
+                )
         # Without the metadata an index that pandas wrote is a column as any other.
         frame = _table(path, schema, names).to_pandas(ignore_metadata=True)
     frame.index = pd.RangeIndex(2, len(frame) + 2)
@@ -211,10 +211,14 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
 def nested_columns(path: Path) -> dict[str, str]:
     """Return the type of each column of a parquet file whose cells hold several values."""
     with _parquet(path) as schema:
-        import pyarrow as pa  # pyright: ignore[reportMissingImports]
+        return _nested(schema)
 
-        kinds = zip(schema.names, schema.types, strict=True)
-        return {name: str(kind) for name, kind in kinds if pa.types.is_nested(kind)}
+
+def _nested(schema: pa.Schema) -> dict[str, str]:
+    import pyarrow as pa  # pyright: ignore[reportMissingImports]
+
+    kinds = zip(schema.names, schema.types, strict=True)
+    return {name: str(kind) for name, kind in kinds if pa.types.is_nested(kind)}
 
 
 @contextlib.contextmanager
@@ -254,8 +258,8 @@ def _table(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
     check_fits(f"{path}, unpacked", 8 * rows * len(names), SMALLER)
     table = pq.read_table(path, columns=names, read_dictionary=names)
     size = table.nbytes
-    for place, column in enumerate(table.columns):
-        kind = schema.field(names[place]).type
+    for place, read in enumerate(table.columns):
+        column, kind = read, schema.field(names[place]).type
         if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(kind):
             for chunk in column.chunks:
                 lengths = pc.call_function("binary_length", [chunk.dictionary])
@@ -265,7 +269,8 @@ def _table(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
         if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
             with contextlib.suppress(pa.ArrowInvalid):  # bytes that are no text stay bytes
                 column = column.cast(pa.large_string())
-        table = table.set_column(place, names[place], column)
+        if column is not read:
+            table = table.set_column(place, names[place], column)
     return table
 
 
