@@ -162,9 +162,8 @@ def changed(document: Any, place: tuple[str | int, ...], way: str) -> Any:
     if way == "removed":
         del inner[place[-1]]
     elif way == "repeated":
-        inner[place[-1]] = copy.deepcopy(inner[place[-1]])
         if isinstance(inner, list):
-            inner.append(copy.deepcopy(inner[place[-1]]))
+            inner.append(copy.deepcopy(inner[int(place[-1])]))
     else:
         inner[place[-1]] = VALUES[way]
     return document
